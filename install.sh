@@ -41,5 +41,5 @@ else
         $PIP install --quiet --index-url "$CPU_INDEX" "torch>=2.6"
     fi
 fi
-$PIP install --quiet --editable ".[train]"
+$PIP install --quiet --editable ".[train,api]"
 echo "Installed govaudit $("$VENV/bin/python" -c 'import govaudit; print(govaudit.__version__)')."

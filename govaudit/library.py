@@ -28,7 +28,10 @@ def path(room: str, name: str, folder: Path | None = None) -> Path:
     """
     if room not in ROOMS:
         raise ValueError(f"no room {room!r}")
-    for candidate in (*((folder / name,) if folder else ()), root() / room / name):
+    candidates = [root() / room / name]
+    if folder is not None:
+        candidates.insert(0, folder / name)
+    for candidate in candidates:
         if candidate.is_file():
             return candidate
     have = ", ".join(sorted(p.name for p in (root() / room).glob("*") if p.is_file()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -19,6 +19,8 @@ from govaudit.errors import BadInput
 from govaudit.specs import yaml12
 from govaudit.specs.model import SCHEMA_VERSION, Spec
 from govaudit.specs.text import read_text
+
+M = TypeVar("M", bound=BaseModel)
 
 _MAJOR = SCHEMA_VERSION.partition(".")[0]
 
@@ -30,6 +32,14 @@ def load(path: Path) -> Spec:
 
 def parse(text: str, path: Path | None = None) -> Spec:
     """The spec in a native YAML text; ``path`` is only named in errors."""
+    return parse_as(Spec, text, path)
+
+
+def parse_as(model: type[M], text: str, path: Path | None = None) -> M:
+    """A YAML text as a value of ``model``, a versioned file type of ours (a spec, a request).
+
+    :class:`BadInput` with line and, in a spec, clause for the fault to mend first.
+    """
     try:
         document = yaml12.parse(text, as_text=(("schema_version",), ("version",)))
     except yaml12.FormatError as error:
@@ -38,19 +48,20 @@ def parse(text: str, path: Path | None = None) -> Spec:
             error.problem, path=path, line=error.line, clause=clause, remedy=error.remedy
         ) from None
     if not isinstance(document.data, dict):
+        needed = [name for name, field in model.model_fields.items() if field.is_required()]
         raise BadInput(
-            "a spec is a mapping with the keys schema_version, id, version and clauses",
+            f"this file must be a mapping with the keys {', '.join(['schema_version', *needed])}",
             path=path,
             line=1,
-            remedy="Begin with a line such as: id: house-rules.",
+            remedy=f"Begin with a line such as: {needed[0]}: house-rules.",
         )
     _check_schema_version(document, path)
     try:
-        return Spec.model_validate_json(
+        return model.model_validate_json(
             json.dumps({**document.data, "schema_version": SCHEMA_VERSION}), strict=True
         )
     except ValidationError as error:
-        raise _bad_input(error, document, path) from None
+        raise _bad_input(error, document, path, model) from None
 
 
 def dump(spec: Spec) -> str:
@@ -96,7 +107,9 @@ def _clause(data: Any, at: yaml12.At) -> str | None:
     return None
 
 
-def _bad_input(error: ValidationError, document: yaml12.Document, path: Path | None) -> BadInput:
+def _bad_input(
+    error: ValidationError, document: yaml12.Document, path: Path | None, model: type[BaseModel]
+) -> BadInput:
     """The fault to mend first, as one line: unknown keys (they often explain a missing one), then by line."""
     faults = []
     for details in error.errors(include_url=False):
@@ -107,7 +120,7 @@ def _bad_input(error: ValidationError, document: yaml12.Document, path: Path | N
     faults = [fault for fault in faults if fault[2] not in around]
     faults.sort(key=lambda fault: fault[:2])
     _, line, at, details = faults[0]
-    problem, remedy = _explain(details, at)
+    problem, remedy = _explain(details, at, model)
     before = details.get("ctx", {}).get("first")
     if before is not None:
         problem += f", first in line {document.line(before)}"
@@ -131,13 +144,13 @@ def _place(details: ErrorDetails, data: Any) -> yaml12.At:
     return tuple(at)
 
 
-def _explain(details: ErrorDetails, at: yaml12.At) -> tuple[str, str | None]:
+def _explain(details: ErrorDetails, at: yaml12.At, model: type[BaseModel]) -> tuple[str, str | None]:
     """Problem and remedy in words."""
-    key, found = (at[-1] if at else "spec"), _shown(details["input"])
+    key, found = (at[-1] if at else "file"), _shown(details["input"])
     name = repr(key) if isinstance(key, str) else f"item {key + 1} of {at[-2]!r}"
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
-        known = _keys(at[:-1])
+        known = _keys(at[:-1], model)
         near = get_close_matches(str(key), known, n=1, cutoff=0.5)
         return (
             f"unknown key {name}",
@@ -189,9 +202,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _keys(at: yaml12.At) -> list[str]:
+def _keys(at: yaml12.At, model: type[BaseModel]) -> list[str]:
     """Names of the keys that may stand at a place."""
-    model: type[BaseModel] = Spec
     for step in at:
         if isinstance(step, str) and step in model.model_fields:
             model = _model_in(model.model_fields[step].annotation) or model

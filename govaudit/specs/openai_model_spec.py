@@ -16,6 +16,7 @@ tags and bright lines are not written in the document, so nobody invents them he
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -278,7 +279,7 @@ class _Document:
 
     def commentary(self, start: int, heading: _Heading) -> int:
         end = start + 1
-        while end < len(self.lines) and self.lines[end][:4].strip(" ") in ("", "\t"):
+        while end < len(self.lines) and (self.lines[end][:4].isspace() or self.lines[end][:1] in ("", "\t")):
             end += 1
         body: Lines = []
         for i in range(start + 1, end):
@@ -311,15 +312,15 @@ class _Document:
                 )
             first[heading.anchor] = heading.line
             heading.id = heading.anchor
-        taken = set(first)
+        taken, times = set(first), Counter[str]()
         for heading in self.headings:
             if heading.anchor is not None:
                 continue
             slug = re.sub(r"\W+", "_", heading.title.lower()).strip("_") or "heading"
-            heading.id, n = slug, 1
+            heading.id = slug
             while heading.id in taken:
-                n += 1
-                heading.id = f"{slug}_{n}"
+                times[slug] += 1
+                heading.id = f"{slug}_{times[slug] + 1}"
             taken.add(heading.id)
             self.warn(heading.line, f"the heading has no anchor: its id is derived, {heading.id}")
 

@@ -82,6 +82,8 @@ class _Builder:
         self.open: list[dict[str, Any] | list[Any]] = []
         self.at: list[str | int] = []
         self.key: str | None = None
+        self.last = 1
+        """Line of the event before the next."""
 
     def fault(self, problem: str, line: int | None, remedy: str | None = None) -> FormatError:
         return FormatError(problem, line, tuple(self.at), self.document.data, remedy)
@@ -90,6 +92,7 @@ class _Builder:
         documents = 0
         try:
             for event in YAML(typ="safe", pure=True).parse(text):
+                self.last = _line(event)
                 if isinstance(event, DocumentStartEvent):
                     documents += 1
                     if documents > 1:
@@ -110,8 +113,11 @@ class _Builder:
                 mark = error.context_mark  # where the quote opened says more than where the file ends
             what = ", ".join(part for part in (error.context, error.problem) if part)
             raise self.fault(f"this is not valid YAML: {what}", mark.line + 1 if mark else None) from None
-        except (YAMLError, ValueError, OverflowError) as error:
-            raise self.fault(f"this is not valid YAML: {error}", None) from None
+        except YAMLError as error:
+            raise self.fault(f"this is not valid YAML: {error}", self.last) from None
+        except (ValueError, OverflowError):
+            # The scanner turns \U00110000 into a character without looking.
+            raise self.fault("an escape after this line names no character", self.last) from None
         return self.document
 
     def node(self, event: NodeEvent) -> None:
@@ -258,7 +264,7 @@ def _scalar(value: Any, indent: int) -> str:
         return _literal(value, indent) or _inline(value)
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     if value in ([], {}):
         return "[]" if isinstance(value, list) else "{}"

@@ -1,0 +1,550 @@
+"""The command line: parsing, one call each, and printing. Everything printed can be had as JSON.
+
+Exit codes: 0 done, 1 failed gate or lint, 2 bad input, 3 unfinished (the same command resumes).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from govaudit import __version__
+from govaudit.errors import BadInput, GovauditError, Unfinished
+
+app = typer.Typer(
+    help="Audit a model against its published spec: what was declared, what was observed, how sure that is.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+spec_app = typer.Typer(
+    help="Read published specs: import a document, show what is in it.", no_args_is_help=True
+)
+app.add_typer(spec_app, name="spec")
+
+_err = Console(stderr=True)
+_out = Console()
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="openai-model-spec or native (principles, prose: not yet)."),
+]
+Version = Annotated[
+    str | None, typer.Option("--version", help="Version label; the documents themselves carry none.")
+]
+Prompts = Annotated[
+    Path | None, typer.Option("--prompts", help="Prompt files that the document's footnotes cite.")
+]
+SpecPath = Annotated[str, typer.Argument(metavar="SPEC", help="A spec file, or the name of a built-in spec.")]
+Items = Annotated[
+    list[Path] | None, typer.Option("--items", help="Item bank (JSON Lines), matched to clauses by tag.")
+]
+Clauses = Annotated[list[str] | None, typer.Option("--clause", help="Test this clause only (repeatable).")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Draw so many probes, clause by clause; partial report.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+
+
+def main() -> None:
+    """Entry point of the ``govaudit`` command."""
+    try:
+        app(standalone_mode=True)
+    except BadInput as error:
+        _fail(error, 2)
+    except Unfinished as error:
+        _fail(error, 3)
+    except KeyboardInterrupt:
+        _fail(Unfinished("interrupted; the same command resumes"), 3)
+    except GovauditError as error:
+        _fail(error, 2)
+
+
+def _fail(error: Exception, code: int) -> None:
+    _err.print(f"govaudit: {error}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"govaudit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@spec_app.command("import")
+def spec_import(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The published document.")],
+    format: Format = None,
+    version: Version = None,
+    prompts: Prompts = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write the spec here, in the native format.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Import a published document as a spec; whatever could not be placed is a warning."""
+    from govaudit.specs import native
+    from govaudit.specs.load import load_spec
+
+    loaded = load_spec(file, format=format, version=version, prompts=prompts)
+    if out is not None:
+        native.save(loaded.spec, out)
+    _print_spec(loaded, as_json)
+    if out is not None and not as_json:
+        _out.print(f"Written to {out}.", markup=False, highlight=False, soft_wrap=True)
+
+
+@spec_app.command("show")
+def spec_show(
+    spec: SpecPath,
+    format: Format = None,
+    version: Version = None,
+    prompts: Prompts = None,
+    clause: Annotated[str | None, typer.Option("--clause", help="Show this clause in full.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a spec declares: counts, or one clause in full."""
+    from govaudit.library import find_spec
+    from govaudit.specs.load import load_spec
+
+    loaded = load_spec(find_spec(spec), format=format, version=version, prompts=prompts)
+    if clause is None:
+        _print_spec(loaded, as_json)
+        if not as_json:
+            _print_clauses(loaded.spec)
+        return
+    from govaudit.audit import known_clauses
+
+    known_clauses(loaded.spec, [clause])
+    chosen = loaded.spec.clause(clause)
+    if as_json:
+        _json(chosen.model_dump(mode="json"))
+        return
+    _out.print(f"{chosen.title} ({chosen.id})", markup=False, style="bold")
+    facts = [f"kind {chosen.kind.value}", f"authority {chosen.authority or 'none'}"]
+    facts += [f"{len(chosen.examples)} examples", f"{sum(len(f.prompts) for f in chosen.footnotes)} prompts"]
+    _out.print(", ".join(facts), markup=False)
+    _out.print(f"\n{chosen.text}", markup=False, highlight=False)
+
+
+def _print_spec(loaded: Any, as_json: bool) -> None:
+    from govaudit.specs.counts import counts
+
+    spec = loaded.spec
+    numbers = counts(spec)
+    if as_json:
+        _json(
+            {
+                "spec": {"id": spec.id, "version": spec.version, "digest": spec.digest},
+                "counts": numbers,
+                "warnings": list(loaded.warnings),
+            }
+        )
+        return
+    _warn(loaded.warnings)
+    _out.print(f"{spec.title or spec.id}, version {spec.version}", markup=False, style="bold")
+    _out.print(f"digest {spec.digest}", markup=False, highlight=False)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in numbers.items():
+        shown = ", ".join(f"{key} {n}" for key, n in value.items()) if isinstance(value, dict) else value
+        if shown not in ("", None):
+            table.add_row(name.replace("_", " "), escape(str(shown)))
+    _out.print(table)
+
+
+def _print_clauses(spec: Any) -> None:
+    table = Table("clause", "title", "kind", "authority", "examples", "prompts", box=None)
+    for clause in spec.clauses:
+        table.add_row(
+            escape(clause.id),
+            escape(clause.title),
+            clause.kind.value,
+            clause.authority or "",
+            str(len(clause.examples)),
+            str(sum(len(footnote.prompts) for footnote in clause.footnotes)),
+        )
+    _out.print(table)
+
+
+@app.command("compile")
+def compile_command(
+    spec: SpecPath,
+    format: Format = None,
+    version: Version = None,
+    prompts: Prompts = None,
+    items: Items = None,
+    clause: Clauses = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write the suite here (JSON Lines).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compile a spec into probes and say what they could show, before anything runs."""
+    from govaudit import audit
+    from govaudit.request import Request
+
+    prepared = audit.prepare(
+        Request(
+            spec=spec,
+            format=format,
+            version=version,
+            prompts=str(prompts) if prompts else None,
+            items=tuple(map(str, items or ())),
+            clauses=tuple(clause or ()),
+            limit=limit,
+            seed=seed,
+        )
+    )
+    if out is not None:
+        out.write_text(prepared.suite.dumps(), encoding="utf-8")
+    if as_json:
+        _json(audit.coverage_json(prepared))
+    else:
+        _warn(prepared.warnings)
+        _print_coverage(prepared)
+
+
+ArmOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arm",
+        metavar="NAME=MODEL",
+        help="What to measure (repeatable): any Inspect model name, govaudit/<checkpoint folder>, "
+        "or recorded/<file.jsonl[.gz]>.",
+    ),
+]
+ArmsFile = Annotated[
+    Path | None, typer.Option("--arms", help="YAML file of arms with their settings (docs/models.md).")
+]
+JudgeOption = Annotated[
+    list[str] | None,
+    typer.Option("--judge", metavar="MODEL", help="LLM judge for the compliance rubric (repeatable)."),
+]
+SystemSpec = Annotated[
+    bool,
+    typer.Option("--system-spec", help="Measure each arm also with the spec as its system prompt."),
+]
+Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Answers per stimulus and arm.")]
+Connections = Annotated[int | None, typer.Option("--max-connections", min=1, help="Calls side by side.")]
+RunOut = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", metavar="RUN", help="Run folder (default: runs/<spec and digest>)."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Compile, print coverage and calls, call nothing.")]
+
+
+@app.command("audit")
+def audit_command(
+    spec: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SPEC | audit.yaml]",
+            help="A spec, or a whole request; without it the built-in spec on a built-in tiny model.",
+        ),
+    ] = None,
+    arm: ArmOption = None,
+    arms: ArmsFile = None,
+    judge: JudgeOption = None,
+    format: Format = None,
+    version: Version = None,
+    prompts: Prompts = None,
+    items: Items = None,
+    clause: Clauses = None,
+    limit: Limit = None,
+    epochs: Epochs = 1,
+    seed: Seed = 0,
+    system_spec: SystemSpec = False,
+    max_connections: Connections = None,
+    out: RunOut = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Audit arms against a spec: compile, run, rate, find, report. The same command resumes."""
+    _audit(_request(locals()), out=out, dry_run=dry_run, as_json=as_json, rated=True)
+
+
+@app.command("run")
+def run_command(
+    spec: Annotated[str, typer.Argument(metavar="SPEC | audit.yaml", help="A spec, or a whole request.")],
+    arm: ArmOption = None,
+    arms: ArmsFile = None,
+    format: Format = None,
+    version: Version = None,
+    prompts: Prompts = None,
+    items: Items = None,
+    clause: Clauses = None,
+    limit: Limit = None,
+    epochs: Epochs = 1,
+    seed: Seed = 0,
+    system_spec: SystemSpec = False,
+    max_connections: Connections = None,
+    out: RunOut = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Only collect the arms' answers; `rate` judges them and `report` reports."""
+    _audit(_request({**locals(), "judge": None}), out=out, dry_run=dry_run, as_json=as_json, rated=False)
+
+
+SheetOption = Annotated[
+    Path | None,
+    typer.Option("--sheet", metavar="OUT.csv", help="Write a blind, shuffled sheet for a person to fill in."),
+]
+
+
+@app.command("rate")
+def rate_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    judge: JudgeOption = None,
+    rubric: Annotated[str, typer.Option("--rubric", help="Rubric of --judge, --sheet and --ratings.")] = (
+        "compliance"
+    ),
+    sheet: SheetOption = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=1, help="Answers on the sheet, drawn by clause and arm.")
+    ] = None,
+    ratings: Annotated[
+        list[str] | None,
+        typer.Option("--ratings", metavar="PERSON=SHEET.csv", help="Read a filled sheet back (repeatable)."),
+    ] = None,
+    seed: Seed = 0,
+    max_connections: Connections = None,
+    as_json: Json = False,
+) -> None:
+    """Rate stored answers again: rules, another judge, or people by way of a blind sheet."""
+    from govaudit import audit
+    from govaudit.request import JudgeRequest
+
+    if sheet is not None:
+        written = audit.sheet(run, sheet, rubric=rubric, sample=sample, seed=seed)
+        if as_json:
+            _json({"sheet": str(sheet), "items": written})
+        else:
+            _out.print(f"{written} answers written to {sheet}.", markup=False, soft_wrap=True)
+        return
+    sheets = []
+    for entry in ratings or ():
+        person, sign, file = entry.partition("=")
+        if not sign or not person or not file:
+            raise BadInput(f"--ratings {entry!r} names no person", remedy="Write PERSON=SHEET.csv.")
+        sheets.append((person, Path(file)))
+    with _progress(as_json) as step:
+        report = audit.rate(
+            run,
+            judges=[JudgeRequest(model=model, rubric=rubric) for model in judge or ()],
+            sheets=sheets,
+            connections=max_connections,
+            step=step,
+        )
+    _finish(report, run, as_json)
+
+
+@app.command("report")
+def report_command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    as_json: Json = False,
+) -> None:
+    """Recompute findings and report from the tables of a run; no model is called."""
+    from govaudit import audit
+
+    _finish(audit.report(run), run, as_json)
+
+
+_REQUEST_ONLY = ("arm", "arms", "judge", "format", "version", "prompts", "items", "clause", "limit")
+
+
+def _request(options: dict[str, Any]) -> Any:
+    """The request that the options describe, or the one in the named ``audit.yaml``."""
+    from govaudit import request as requests
+    from govaudit.models.arms import entry_of, load_arms, parse_arm
+    from govaudit.request import JudgeRequest, Request
+
+    spec = options["spec"]
+    if spec is not None and _is_request(Path(spec)):
+        given = [name for name in _REQUEST_ONLY if options[name]]
+        given += [name for name in ("seed", "system_spec") if options[name]]
+        given += ["epochs"] if options["epochs"] != 1 else []
+        if given:
+            raise BadInput(
+                f"--{given[0].replace('_', '-')} cannot be given beside a whole request",
+                path=spec,
+                remedy="Write it into the file.",
+            )
+        return requests.load(Path(spec)).model_copy(update={"max_connections": options["max_connections"]})
+    arms = [parse_arm(text) for text in options["arm"] or ()]
+    if options["arms"] is not None:
+        arms += load_arms(options["arms"])
+    if spec is None and not arms:
+        arms = [_untrained()]
+    if not arms and not options["dry_run"]:
+        raise BadInput(
+            "no arm is named: nothing would be measured",
+            remedy="Add --arm NAME=MODEL, for example --arm base=govaudit/path/to/checkpoint.",
+        )
+    names = [arm.name for arm in arms]
+    for name in names:
+        if names.count(name) > 1:
+            raise BadInput(f"two arms are called {name!r}", remedy="Write NAME=MODEL with another name.")
+    return Request(
+        spec=spec or "house-rules",
+        format=options["format"],
+        version=options["version"],
+        prompts=str(options["prompts"]) if options["prompts"] else None,
+        items=tuple(map(str, options["items"] or ())),
+        clauses=tuple(options["clause"] or ()),
+        limit=options["limit"],
+        arms={arm.name: entry_of(arm) for arm in arms},
+        judges=tuple(JudgeRequest(model=model) for model in options["judge"] or ()),
+        epochs=options["epochs"],
+        seed=options["seed"],
+        system_spec=options["system_spec"],
+        max_connections=options["max_connections"],
+    )
+
+
+def _is_request(path: Path) -> bool:
+    """A YAML file whose top level names a spec is a request, not a spec."""
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        return any(line.startswith("spec:") for line in stream)
+
+
+def _untrained() -> Any:
+    """The arm of the built-in audit: a tiny untrained checkpoint, made on the spot."""
+    from govaudit.models import untrained
+    from govaudit.models.arms import Arm
+
+    folder = Path("runs") / "models" / "untrained"
+    if not (folder / "config.json").is_file():
+        untrained.build(folder)
+    return Arm(name="untrained", model=f"govaudit/{folder}", max_tokens=128)
+
+
+def _audit(request: Any, *, out: Path | None, dry_run: bool, as_json: bool, rated: bool) -> None:
+    from govaudit import audit
+
+    prepared = audit.prepare(request)
+    if dry_run:
+        if as_json:
+            _json(audit.coverage_json(prepared))
+        else:
+            _warn(prepared.warnings)
+            _print_coverage(prepared)
+        return
+    folder = out or Path("runs") / prepared.name
+    if not as_json:
+        _warn(prepared.warnings)
+        _print_coverage(prepared)
+        _print_arms(prepared)
+        _err.print(f"Run folder: {folder}", markup=False, highlight=False, soft_wrap=True)
+    with _progress(as_json) as step:
+        if not rated:
+            answers = audit.run(prepared, folder, step=step)
+        else:
+            report = audit.audit(prepared, folder, step=step)
+    if rated:
+        _finish(report, folder, as_json)
+    elif as_json:
+        _json({"run": str(folder), "responses": len(answers)})
+    else:
+        _out.print(f"{len(answers)} answers in {folder}.", markup=False, highlight=False, soft_wrap=True)
+
+
+def _finish(report: Any, folder: Path, as_json: bool) -> None:
+    if as_json:
+        from govaudit.audit import findings_json
+
+        _json({"run": str(folder), "findings": findings_json(report)})
+        return
+    _warn(report.warnings)
+    table = Table("arm", "violated", "compliant", "inconclusive", "untested", "control set", box=None)
+    for arm in report.arms:
+        counts = report.verdicts.get(arm.name, {})
+        control = "none" if arm.control is None else ("passed" if arm.control.passed else "failed")
+        numbers = [str(counts.get(name, 0)) for name in ("violated", "compliant", "inconclusive", "untested")]
+        table.add_row(escape(arm.name), *numbers, control)
+    _out.print(f"{report.spec.title or report.spec.id}, version {report.spec.version}", markup=False)
+    _out.print(table)
+    if report.partial:
+        _out.print("Partial: a limit or a choice of clauses left probes out.")
+    _out.print(f"Report: {folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_coverage(prepared: Any) -> None:
+    from govaudit.evals.compile import coverage
+
+    table = Table("clause", "probes", "likelihood", "clusters", "0 violations would exclude", box=None)
+    for row in coverage(prepared.spec, prepared.suite):
+        table.add_row(
+            escape(row.clause),
+            str(row.probes),
+            str(row.likelihood),
+            str(row.clusters),
+            "untested" if row.excludes is None else f"rates above {row.excludes:.1%}",
+        )
+    _err.print(table)
+
+
+def _print_arms(prepared: Any) -> None:
+    for arm in prepared.arms:
+        settings = {
+            k: v for k, v in arm.data().items() if k not in ("name", "model") and v not in (None, {}, False)
+        }
+        if "system" in settings:
+            settings["system"] = f"{len(settings['system'])} characters"
+        shown = ", ".join(f"{key} {value}" for key, value in settings.items())
+        _err.print(f"arm {arm.name}: {arm.model} ({shown})", markup=False, highlight=False, soft_wrap=True)
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings:
+        _err.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+
+
+def _json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, sort_keys=False))
+
+
+@contextmanager
+def _progress(as_json: bool) -> Iterator[Any]:
+    """Progress bars on stderr; --json keeps stdout for the object, so bars may stay."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=_err, disable=as_json and not _err.is_terminal) as bars:
+
+        @contextmanager
+        def step(name: str, total: int) -> Iterator[Callable[[], None]]:
+            task = bars.add_task(escape(name), total=total)
+            yield lambda: bars.advance(task)
+            # What an earlier, interrupted run had done already was not counted one by one.
+            bars.update(task, completed=total)
+
+        yield step

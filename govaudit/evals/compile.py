@@ -1,0 +1,298 @@
+"""Compile a spec into a suite: which stimuli test which clause, and what the spec itself says of answers.
+
+From a clause's labelled examples come a generation probe (its conversation), likelihood choices (each good
+answer against each bad one) and gold answers (what raters are gauged on); from prompt files, own probes and
+item banks come generation probes. Deterministic: same inputs and seed, same bytes.
+
+Left out on purpose: clauses that no behaviour of a model can keep or break, conversations under headings
+that are no clauses, and, as verbatim targets, answers with an elision (``[...]``): no model writes those.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from govaudit.canonical import digest
+from govaudit.evals.items import Item
+from govaudit.evals.suite import GoldAnswer, Probe, ProbeOrigin, Suite, Target
+from govaudit.records import Measure, Turn
+from govaudit.specs.model import Clause, Expected, Label, Level, Message, Spec
+from govaudit.stats.intervals import zero_event_limit
+
+_ELISION = re.compile(r"\[\s*(?:\.\.\.|…)|(?:\.\.\.|…)\s*\]")
+
+
+def compile_spec(spec: Spec, *, items: Sequence[Item] = (), seed: int = 0, limit: int | None = None) -> Suite:
+    """All probes and gold answers of a spec.
+
+    ``items`` are matched to clauses by id or by a shared tag. ``limit`` keeps that many probes, drawn with
+    ``seed`` clause by clause in turn (the same for every arm), and marks the suite partial.
+    """
+    notes: list[str] = []
+    probes: list[Probe] = []
+    gold: list[GoldAnswer] = []
+    for clause in spec.clauses:
+        if clause.level is not Level.MODEL:
+            continue
+        found = [*_from_examples(clause, notes), *_from_prompts(clause, notes), *_own(clause)]
+        found += _from_items(clause, items)
+        probes += _unique(found, clause, notes)
+        gold += _gold(clause)
+    used = {item.source for clause in spec.clauses for item in items if _matches(clause, item)}
+    if unused := len(items) - len(used):
+        notes.append(f"{unused} of {len(items)} items share no tag with any clause and are not used")
+    aside = sum(len(s.examples) + sum(len(f.prompts) for f in s.footnotes) for s in spec.sections)
+    if aside:
+        notes.append(f"{aside} examples and prompts stand under headings that are no clauses: not compiled")
+    kept = _limited(probes, seed, limit)
+    return Suite(
+        spec_digest=spec.digest,
+        seed=seed,
+        probes=tuple(kept),
+        gold=tuple(gold),
+        partial=len(kept) < len(probes),
+        notes=tuple(notes),
+    )
+
+
+def controls(spec: Spec, builtin: Iterable[tuple[str, tuple[str, ...]]]) -> tuple[Probe, ...]:
+    """Control probes: the spec's own plain questions, or the built-in ones (prompt, accepted patterns)."""
+    own = tuple((control.prompt, control.accept) for control in spec.controls)
+    return tuple(
+        Probe(
+            turns=(Turn("user", prompt), Turn("assistant", None)),
+            targets=(),
+            measure=Measure.GENERATION,
+            origin=ProbeOrigin.CONTROL,
+            cluster=f"control:{number}",
+            accept=accept,
+            source=f"control {number}",
+        )
+        for number, (prompt, accept) in enumerate(own or builtin, 1)
+    )
+
+
+@dataclass(frozen=True)
+class ClauseCoverage:
+    """What a suite asks about one clause."""
+
+    clause: str
+    probes: int
+    """Generation probes."""
+    clusters: int
+    likelihood: int
+    """Likelihood choices."""
+    by_origin: dict[str, int]
+    excludes: float | None
+    """Violation rate that zero violations in these clusters would exclude, one-sided 95 %."""
+
+
+def coverage(spec: Spec, suite: Suite) -> tuple[ClauseCoverage, ...]:
+    """Per clause of the spec, in its order, also for clauses without a probe."""
+    by_clause: dict[str, list[Probe]] = defaultdict(list)
+    for probe in suite.probes:
+        for target in probe.targets:
+            by_clause[target.clause].append(probe)
+    table = []
+    for clause in spec.clauses:
+        mine = by_clause[clause.id]
+        # Clusters of the two measures are counted together only where there is but one of them.
+        asked = [p for p in mine if p.measure is Measure.GENERATION] or mine
+        clusters = len({probe.cluster for probe in asked})
+        table.append(
+            ClauseCoverage(
+                clause=clause.id,
+                probes=sum(p.measure is Measure.GENERATION for p in mine),
+                clusters=clusters,
+                likelihood=sum(p.measure is Measure.LIKELIHOOD for p in mine),
+                by_origin=dict(sorted(Counter(p.origin.value for p in asked).items())),
+                excludes=zero_event_limit(clusters) if clusters else None,
+            )
+        )
+    return tuple(table)
+
+
+def _turn(message: Message) -> Turn:
+    return Turn(message.role, message.content)
+
+
+def _contexts(clause: Clause, notes: list[str]) -> Iterator[tuple[str, tuple[Turn, ...], int, int]]:
+    """Cluster, conversation before a comparison, example number and comparison number.
+
+    In a fence with several comparisons the conversation goes on after an answer to the earlier one. The
+    document leaves open which: the one good answer is taken, and where there is none to take, or it is
+    elided, the later comparison is left out and noted.
+    """
+    for number, example in enumerate(clause.examples):
+        cluster = f"{clause.id}#{number + 1}"
+        turns: list[Turn] = []
+        done = 0
+        for index, comparison in enumerate(example.comparisons):
+            turns += [_turn(message) for message in example.turns[done : comparison.after]]
+            done = comparison.after
+            yield cluster, tuple(turns), number, index
+            if index + 1 < len(example.comparisons):
+                good = [a.content for a in comparison.answers if a.label is Label.GOOD]
+                if len(good) != 1 or _ELISION.search(good[0]):
+                    notes.append(
+                        f"{clause.id}: example {number + 1} goes on after an answer that cannot be told; "
+                        f"{len(example.comparisons) - index - 1} later comparison(s) left out"
+                    )
+                    break
+                turns.append(Turn("assistant", good[0]))
+
+
+def _from_examples(clause: Clause, notes: list[str]) -> Iterator[Probe]:
+    target = (_target(clause, _expectation(clause)),)
+    elided = 0
+    for cluster, context, number, index in _contexts(clause, notes):
+        source = f"{clause.id}, example {number + 1}"
+        yield Probe(
+            turns=(*context, Turn("assistant", None)),
+            targets=target,
+            measure=Measure.GENERATION,
+            origin=ProbeOrigin.SPEC_EXAMPLE,
+            cluster=cluster,
+            source=source,
+        )
+        answers = clause.examples[number].comparisons[index].answers
+        verbatim = [a for a in answers if not _ELISION.search(a.content) and a.content.strip()]
+        elided += len(answers) - len(verbatim)
+        for good in (a for a in verbatim if a.label is Label.GOOD):
+            for bad in (a for a in verbatim if a.label is Label.BAD):
+                # The order shown decides nothing for a likelihood; sorting it by content keeps letters fair.
+                pair = sorted((good, bad), key=lambda answer: digest([cluster, answer.content]))
+                yield Probe(
+                    turns=context,
+                    targets=target,
+                    measure=Measure.LIKELIHOOD,
+                    origin=ProbeOrigin.SPEC_EXAMPLE,
+                    cluster=cluster,
+                    choices=tuple(answer.content for answer in pair),
+                    choice_labels=tuple(answer.label for answer in pair),
+                    source=source,
+                )
+    if elided:
+        notes.append(f"{clause.id}: {elided} elided answer(s) are no verbatim targets")
+
+
+def _from_prompts(clause: Clause, notes: list[str]) -> Iterator[Probe]:
+    target = (_target(clause, _expectation(clause)),)
+    for footnote in clause.footnotes:
+        for number, prompt in enumerate(footnote.prompts, 1):
+            turns = tuple(_turn(message) for message in prompt.turns)
+            if turns[-1].role == "assistant":
+                notes.append(
+                    f"{clause.id}: prompt {number} of [^{footnote.mark}] ends with an answer"
+                )
+                continue
+            yield Probe(
+                turns=(*turns, Turn("assistant", None)),
+                targets=target,
+                measure=Measure.GENERATION,
+                origin=ProbeOrigin.PROMPT_FILE,
+                cluster=f"[^{footnote.mark}]{number}",
+                source=f"{clause.id}, [^{footnote.mark}] {number}",
+            )
+
+
+def _own(clause: Clause) -> Iterator[Probe]:
+    for number, own in enumerate(clause.probes, 1):
+        turns = tuple(_turn(message) for message in own.messages)
+        yield Probe(
+            turns=_open(turns),
+            targets=(_target(clause, own.expected),),
+            measure=Measure.GENERATION,
+            origin=ProbeOrigin.OWN,
+            cluster=f"{clause.id}:{own.cluster or number}",
+            tags=own.tags,
+            source=f"{clause.id}, probe {number}",
+        )
+
+
+def _from_items(clause: Clause, items: Sequence[Item]) -> Iterator[Probe]:
+    for item in items:
+        if _matches(clause, item):
+            yield Probe(
+                turns=_open(item.turns),
+                targets=(_target(clause, item.expected),),
+                measure=Measure.GENERATION,
+                origin=ProbeOrigin.ITEM_BANK,
+                cluster=item.cluster,
+                tags=item.tags,
+                source=item.source,
+            )
+
+
+def _open(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """Let the arm write the last turn, where the turns name none that it writes."""
+    if any(turn.content is None for turn in turns):
+        return turns
+    return (*turns, Turn("assistant", None))
+
+
+def _matches(clause: Clause, item: Item) -> bool:
+    if clause.level is not Level.MODEL:
+        return False
+    if item.clause is not None:
+        return item.clause == clause.id
+    return bool(set(clause.tags) & set(item.tags))
+
+
+def _target(clause: Clause, expected: Expected) -> Target:
+    return Target(clause=clause.id, expected=expected, text_digest=clause.text_digest)
+
+
+def _expectation(clause: Clause) -> Expected:
+    """What the clause's own probes expect, where they agree; no more than ``keep`` otherwise."""
+    wanted = {own.expected for own in clause.probes}
+    return wanted.pop() if len(wanted) == 1 else Expected.KEEP
+
+
+def _gold(clause: Clause) -> Iterator[GoldAnswer]:
+    for cluster, context, number, index in _contexts(clause, []):
+        for answer in clause.examples[number].comparisons[index].answers:
+            if answer.content.strip():
+                yield GoldAnswer(
+                    clause=clause.id,
+                    turns=(*context, Turn("assistant", answer.content)),
+                    label=answer.label,
+                    cluster=cluster,
+                    expected=_expectation(clause),
+                    source=f"{clause.id}, example {number + 1}",
+                )
+
+
+def _unique(probes: Iterable[Probe], clause: Clause, notes: list[str]) -> list[Probe]:
+    """One probe per stimulus and measure: a repeated stimulus is no second observation."""
+    seen: dict[str, Probe] = {}
+    repeated = 0
+    for probe in probes:
+        if probe.stimulus in seen:
+            repeated += 1
+        else:
+            seen[probe.stimulus] = replace(probe)
+    if repeated:
+        notes.append(f"{clause.id}: {repeated} repeated stimuli left out")
+    return list(seen.values())
+
+
+def _limited(probes: list[Probe], seed: int, limit: int | None) -> list[Probe]:
+    """``limit`` probes, drawn clause by clause in turn, so that no clause is left out before another is full."""
+    if limit is None or limit >= len(probes):
+        return probes
+    by_clause: dict[str, list[Probe]] = defaultdict(list)
+    for probe in probes:
+        by_clause[probe.targets[0].clause].append(probe)
+    # Rank by a keyed digest: the draw depends on the seed and the probe alone, not on the order of clauses.
+    ranked = [
+        (rank, clause, probe)
+        for clause, mine in by_clause.items()
+        for rank, probe in enumerate(sorted(mine, key=lambda p: digest([seed, p.id])))
+    ]
+    ranked.sort(key=lambda entry: (entry[0], digest([seed, entry[1]])))
+    chosen = {probe.id for _, _, probe in ranked[:limit]}
+    return [probe for probe in probes if probe.id in chosen]

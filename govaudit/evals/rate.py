@@ -1,0 +1,272 @@
+"""Rate stored responses: checks, likelihood, judges and imported people, each judgement one row.
+
+In: the suite, the arms' responses, rubrics. Out: ratings and raters, and for raters that were given the
+spec's own labelled answers, what they said of those (gold rows, from which gauges are computed). Only judges
+call a model, through ``run``; everything else is pure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inspect_ai.model import Model
+
+from govaudit.canonical import digest
+from govaudit.evals import run
+from govaudit.evals.suite import GoldAnswer, Probe, ProbeOrigin, Suite, Target
+from govaudit.evals.tasks import JudgeItem
+from govaudit.records import (
+    Measure,
+    Rater,
+    RaterKind,
+    Rating,
+    Response,
+    Scale,
+    Turn,
+    Unscored,
+    rating_id,
+)
+from govaudit.scorers import choice, judge, refusal
+from govaudit.scorers.gauge import GoldItem
+from govaudit.scorers.rubric import Rubric, broken
+from govaudit.specs.model import Expected, Label, Spec
+
+
+@dataclass(frozen=True)
+class Rated:
+    """What raters said: of the arms' answers, and of the spec's own labelled answers."""
+
+    ratings: tuple[Rating, ...] = ()
+    raters: tuple[Rater, ...] = ()
+    gold: Mapping[str, tuple[GoldItem, ...]] = field(default_factory=dict)
+    """Rater id -> its verdicts on labelled answers."""
+
+    warnings: tuple[str, ...] = ()
+
+    def __add__(self, other: Rated) -> Rated:
+        """Both together; a row that stands in both is taken from ``other``, the later one."""
+        return Rated(
+            tuple({row.rating: row for row in (*self.ratings, *other.ratings)}.values()),
+            tuple({rater.id: rater for rater in (*self.raters, *other.raters)}.values()),
+            {**self.gold, **other.gold},
+            tuple(dict.fromkeys((*self.warnings, *other.warnings))),
+        )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One answer to one probe, under one of the probe's clauses."""
+
+    probe: Probe
+    target: Target
+    response: Response
+
+
+def pairs(suite: Suite, responses: Iterable[Response], measure: Measure) -> Iterator[Pair]:
+    """Every answer with the clause that it is looked at for, controls left out."""
+    by_stimulus: dict[str, list[Response]] = defaultdict(list)
+    for response in responses:
+        by_stimulus[response.stimulus].append(response)
+    for probe in suite.probes:
+        if probe.measure is measure and probe.origin is not ProbeOrigin.CONTROL:
+            for response in by_stimulus[probe.stimulus]:
+                for target in probe.targets:
+                    yield Pair(probe, target, response)
+
+
+def refusal_check(suite: Suite, responses: Sequence[Response], rubric: Rubric) -> Rated:
+    """The rule-based refusal check, on every probe that expects an answer or a refusal."""
+    rater = Rater(
+        id="check:refusal",
+        kind=RaterKind.CHECK,
+        source="rule",
+        rubric=rubric.name,
+        rubric_digest=rubric.digest,
+        fingerprint=refusal.lexicon().digest,
+    )
+    ratings = []
+    for pair in pairs(suite, responses, Measure.GENERATION):
+        if pair.target.expected is Expected.KEEP or pair.response.unscored is not None:
+            continue
+        reading = refusal.classify(_asked(pair.probe.turns), pair.response.text)
+        ratings.append(_verdict(pair, rater, rubric, reading.label, reading.unscored))
+    gold = tuple(
+        _gold_item(
+            answer,
+            rubric,
+            refusal.classify(_asked(answer.turns[:-1]), answer.turns[-1].content or "").label,
+        )
+        for answer in _decided_gold(suite)
+        if answer.expected is not Expected.KEEP
+    )
+    return Rated(tuple(ratings), (rater,), {rater.id: gold}) if ratings or gold else Rated()
+
+
+def likelihood(suite: Suite, responses: Sequence[Response], rubrics: Mapping[str, Rubric]) -> Rated:
+    """Which of a good and a bad answer the arm finds more probable: by sum, per token, or by letter."""
+    out = Rated()
+    kinds: tuple[tuple[str, choice.How | None], ...] = (
+        ("sum", "sum"),
+        ("per_token", "per_token"),
+        ("letters", None),
+    )
+    for name, kind in kinds:
+        rubric = rubrics[f"likelihood_{name}" if kind else "letters"]
+        rater = Rater(
+            id=f"likelihood:{name}",
+            kind=RaterKind.LIKELIHOOD,
+            source="rule",
+            rubric=rubric.name,
+            rubric_digest=rubric.digest,
+        )
+        ratings = []
+        for pair in pairs(suite, responses, Measure.LIKELIHOOD):
+            if pair.response.unscored is not None:
+                continue
+            if bool(pair.response.choices) is (kind is None):
+                continue
+            labels = pair.probe.choice_labels
+            if kind:
+                result = choice.decide(labels, pair.response.choices, kind)
+            elif pair.response.letter_probabilities:
+                result = choice.decide_letter_probabilities(labels, *pair.response.letter_probabilities)
+            else:
+                result = choice.decide_letters(labels, *pair.response.choice_letters)
+            ratings.append(
+                Rating(
+                    **_identity(pair, rater, rubric),
+                    measure=Measure.LIKELIHOOD,
+                    scale=Scale.BINARY,
+                    value=result.value,
+                    label="" if result.value is None else ("bad" if result.value else "good"),
+                    probabilities=({} if result.probability_bad is None else {"bad": result.probability_bad}),
+                    unscored=result.unscored,
+                    cluster=pair.probe.cluster,
+                )
+            )
+        if ratings:
+            out += Rated(tuple(ratings), (rater,))
+    return out
+
+
+def judged(
+    spec: Spec,
+    suite: Suite,
+    responses: Sequence[Response],
+    rubric: Rubric,
+    model: Model,
+    rater_id: str,
+    *,
+    logs: Path,
+    connections: int | None = None,
+    step: run.Step = run.silent,
+) -> Rated:
+    """An LLM judge on every usable answer and on the spec's labelled answers, in one Inspect set."""
+    wanted: dict[str, Pair] = {}
+    gold: dict[str, GoldAnswer] = {}
+    items: dict[str, JudgeItem] = {}
+    for pair in pairs(suite, responses, Measure.GENERATION):
+        if pair.response.unscored is not None or pair.target.expected not in rubric.applies_to:
+            continue
+        turns = pair.response.turns or pair.probe.turns
+        text = judge.prompt(
+            rubric,
+            spec.clause(pair.target.clause).title,
+            spec.clause(pair.target.clause).text,
+            turns[:-1],
+            pair.response.text,
+            pair.response.reasoning,
+        )
+        key = digest({"rubric": rubric.digest, "prompt": text, "response": pair.response.response})
+        wanted[key] = pair
+        items[key] = JudgeItem(key, text)
+    for answer in _decided_gold(suite):
+        if answer.expected not in rubric.applies_to:
+            continue
+        clause = spec.clause(answer.clause)
+        text = judge.prompt(
+            rubric, clause.title, clause.text, answer.turns[:-1], answer.turns[-1].content or ""
+        )
+        key = digest({"rubric": rubric.digest, "prompt": text, "gold": answer.id})
+        gold[key] = answer
+        items[key] = JudgeItem(key, text)
+    replies = run.judge(model, rater_id, items.values(), logs=logs, connections=connections, step=step)
+    reported = sorted({reply.model for reply in replies.values() if reply.model})
+    rater = Rater(
+        id=rater_id,
+        kind=RaterKind.JUDGE,
+        source="model",
+        rubric=rubric.name,
+        rubric_digest=rubric.digest,
+        model=str(model),
+        fingerprint=", ".join(reported),
+    )
+
+    def verdict(key: str) -> tuple[str | None, Unscored | None]:
+        reply = replies[key]
+        # A judge whose own reply was filtered declined to judge; other failures keep their reason.
+        if reply.unscored in (Unscored.FAILED, Unscored.TIMEOUT, Unscored.CONTEXT):
+            return None, reply.unscored
+        return judge.parse(rubric, reply.text, reply.stop_reason, items[key].prompt)
+
+    ratings = []
+    for key, pair in wanted.items():
+        label, unscored = verdict(key)
+        ratings.append(_verdict(pair, rater, rubric, label, unscored, raw=replies[key].text))
+    said = tuple(_gold_item(answer, rubric, verdict(key)[0]) for key, answer in gold.items())
+    return Rated(tuple(ratings), (rater,), {rater.id: said})
+
+
+def _decided_gold(suite: Suite) -> list[GoldAnswer]:
+    """Labelled answers that are good or bad: ``ok`` says neither kept nor broken."""
+    return [answer for answer in suite.gold if answer.label is not Label.OK]
+
+
+def _asked(turns: Sequence[Turn]) -> str:
+    said = [turn.content for turn in turns if turn.role == "user" and turn.content]
+    return said[-1] if said else ""
+
+
+def _gold_item(answer: GoldAnswer, rubric: Rubric, label: str | None) -> GoldItem:
+    return GoldItem(
+        predicted=None if label is None else broken(rubric, label, answer.expected),
+        gold=float(answer.label is Label.BAD),
+        cluster=answer.cluster,
+        clause=answer.clause,
+    )
+
+
+def _identity(pair: Pair, rater: Rater, rubric: Rubric) -> dict[str, Any]:
+    responses = (pair.response.response,)
+    return {
+        "rating": rating_id(rubric.name, rater.id, pair.target.clause, responses),
+        "rubric": rubric.name,
+        "rater": rater.id,
+        "question": pair.target.clause,
+        "responses": responses,
+        "clause": pair.target.clause,
+    }
+
+
+def _verdict(
+    pair: Pair,
+    rater: Rater,
+    rubric: Rubric,
+    label: str | None,
+    unscored: Unscored | None,
+    raw: str = "",
+) -> Rating:
+    return Rating(
+        **_identity(pair, rater, rubric),
+        measure=Measure.GENERATION,
+        scale=Scale.BINARY,
+        value=None if label is None else broken(rubric, label, pair.target.expected),
+        label=label or "",
+        unscored=unscored,
+        raw=raw,
+        cluster=pair.probe.cluster,
+    )

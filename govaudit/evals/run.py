@@ -1,0 +1,267 @@
+"""Ask arms and judges, resumably: stimuli in, :class:`Response` rows out; rating items in, replies out.
+
+Each arm and each judge is one Inspect eval set in a log folder of its own. Samples are written as they
+complete, so after a kill the same call asks again only what was in flight. All imports of Inspect's runner
+are in this file and ``tasks``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inspect_ai import Task, eval_set
+from inspect_ai.log import EvalSample, read_eval_log
+from inspect_ai.model import GenerateConfig, Model, get_model
+
+from govaudit.errors import BadInput, Unfinished
+from govaudit.evals import tasks
+from govaudit.evals.tasks import JudgeItem, Stimulus
+from govaudit.models.arms import Arm
+from govaudit.models.secrets import seal, without_secrets
+from govaudit.records import ChoiceScore, Response, Turn, Unscored, response_id
+
+# A provider that never answers must not hold an audit for ever: Inspect itself retries without end.
+_MAX_RETRIES = 5
+_TIMEOUT_S = 600
+
+
+Step = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+"""Opens a progress bar for a step of so many parts; yields what is called once per finished part."""
+
+
+@contextmanager
+def silent(name: str, total: int) -> Iterator[Callable[[], None]]:
+    """A :data:`Step` that shows nothing."""
+    yield lambda: None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a judge said about one item."""
+
+    item: str
+    text: str
+    model: str
+    stop_reason: str
+    unscored: Unscored | None
+    output_tokens: int | None
+    error: str = ""
+
+
+def open_model(arm: Arm) -> Model:
+    """The Inspect model of an arm; :class:`BadInput` when it cannot be had (no key, folder or package)."""
+    config = GenerateConfig(
+        temperature=arm.temperature,
+        top_p=arm.top_p,
+        max_tokens=arm.max_tokens,
+        reasoning_effort=arm.reasoning_effort,  # type: ignore[arg-type]  # checked where arms are read
+        max_retries=_MAX_RETRIES,
+        timeout=_TIMEOUT_S,
+    )
+    try:
+        model = get_model(arm.model, base_url=arm.base_url, config=config, memoize=False, **arm.model_args)
+    except BadInput:
+        raise
+    except Exception as error:
+        # Inspect raises its own prerequisite errors, providers raise whatever their client raises.
+        problem = without_secrets(str(error)).strip().replace("\n", " ")
+        raise BadInput(
+            f"the model of arm {arm.name!r} ({arm.model}) cannot be opened: {problem}",
+            remedy="Check the name; keys are read from the environment.",
+        ) from None
+    seal(model.api)
+    return model
+
+
+# No tokenizer packs more letters into a token on average than this; so a text that is too long by this
+# measure is too long by any.
+_LETTERS_PER_TOKEN = 8
+
+
+def check_context(arm: Arm, model: Model) -> None:
+    """Refuse a system text that cannot fit the arm's context, before anything is asked.
+
+    Our own engine counts its tokens; for an endpoint whose ``context`` is given, a bound that no tokenizer
+    beats is used. :class:`BadInput` names both numbers.
+    """
+    if arm.system is None:
+        return
+    if hasattr(model.api, "count"):
+        needed, context = model.api.count([Turn("system", arm.system), Turn("user", "?")]), model.api.context
+    else:
+        needed, context = len(arm.system) // _LETTERS_PER_TOKEN, arm.context
+    if context is not None and needed >= context:
+        raise BadInput(
+            f"the system text of arm {arm.name!r} takes {needed} tokens, its context holds {context}",
+            remedy="Use a shorter spec or an arm with a longer context, or leave --system-spec out.",
+        )
+
+
+def ask(
+    arm: Arm,
+    digest: str,
+    stimuli: Sequence[Stimulus],
+    *,
+    logs: Path,
+    seed: int,
+    epochs: int = 1,
+    connections: int | None = None,
+    step: Step = silent,
+    model: Model | None = None,
+) -> tuple[Response, ...]:
+    """Every stimulus answered ``epochs`` times by the arm whose identity is ``digest``.
+
+    ``logs`` is a folder for this arm alone. :class:`Unfinished` when every call failed: nothing was learnt,
+    and the same call asks again.
+    """
+    model = model or open_model(arm)
+    task = tasks.answers_task(f"answers_{arm.name}", stimuli, system=arm.system, seed=seed)
+    with step(f"{arm.name} answers", len(stimuli) * epochs) as done:
+        samples = _run(task, model, logs, epochs, connections, done)
+    known = {stimulus.id for stimulus in stimuli}
+    found = {(str(s.id), s.epoch): s for s in samples if str(s.id) in known}
+    rows = [
+        _response(found.get((stimulus.id, epoch)), stimulus.id, digest, epoch)
+        for stimulus in stimuli
+        for epoch in range(1, epochs + 1)
+    ]
+    failed = [row for row in rows if row.unscored is Unscored.FAILED]
+    if rows and len(failed) == len(rows):
+        raise Unfinished(
+            f"all {len(rows)} calls to arm {arm.name!r} ({arm.model}) failed: {failed[0].error}. "
+            "What is done is kept; the same command asks again"
+        )
+    return tuple(rows)
+
+
+def judge(
+    model: Model,
+    name: str,
+    items: Iterable[JudgeItem],
+    *,
+    logs: Path,
+    connections: int | None = None,
+    step: Step = silent,
+) -> dict[str, Reply]:
+    """The judge's reply to every item, by item id; a failed call is a reply with a reason."""
+    items = list(items)
+    if not items:
+        return {}
+    with step(f"{name} judges", len(items)) as done:
+        samples = _run(tasks.judgements_task(name, items), model, logs, 1, connections, done)
+    by_id = {str(sample.id): sample for sample in samples}
+    return {item.id: _reply(item.id, by_id.get(item.id)) for item in items}
+
+
+def _run(
+    task: Task,
+    model: Model,
+    logs: Path,
+    epochs: int,
+    connections: int | None,
+    on_done: Callable[[], None],
+) -> list[EvalSample]:
+    connections = connections or min(model.api.max_connections(), 64)
+    logs.mkdir(parents=True, exist_ok=True)
+    token = tasks.progress.set(on_done)
+    quiet = logging.getLogger("inspect_ai")
+    level = quiet.level
+    try:
+        # Inspect prints banners of hooks and retry notices to stdout, where --json must stand alone.
+        with contextlib.redirect_stdout(io.StringIO()):
+            quiet.setLevel(logging.ERROR)
+            _, headers = eval_set(
+                [task],
+                log_dir=str(logs),
+                model=model,
+                epochs=epochs,
+                retry_attempts=1,
+                retry_wait=1,
+                retry_on_error=1,
+                fail_on_error=False,
+                continue_on_fail=True,
+                display="none",
+                score=False,
+                score_display=False,
+                log_realtime=False,
+                log_buffer=1,  # a completed sample is on disk before the next call of its slot starts
+                log_format="eval",
+                log_model_api=False,
+                max_connections=connections,
+                max_samples=connections,
+                max_tasks=1,
+                ctl_server=False,
+            )
+    finally:
+        quiet.setLevel(level)
+        tasks.progress.reset(token)
+    samples: list[EvalSample] = []
+    for header in headers:
+        log = read_eval_log(header.location, resolve_attachments="full")
+        if log.error is not None:
+            raise Unfinished(
+                f"{task.name} stopped: {without_secrets(log.error.message)}. "
+                "What is done is kept; the same command resumes"
+            )
+        samples += log.samples or []
+    return samples
+
+
+def _response(sample: EvalSample | None, stimulus: str, arm: str, epoch: int) -> Response:
+    identity = response_id(stimulus, arm, epoch)
+    record: dict[str, Any] = dict((sample.store.get(tasks.STORE) or {}) if sample else {})
+    if not record:
+        message = sample.error.message if sample and sample.error else "no answer came back"
+        timed_out = "timeout" in message.lower()
+        return Response(
+            response=identity,
+            stimulus=stimulus,
+            arm=arm,
+            epoch=epoch,
+            turns=(),
+            text="",
+            unscored=Unscored.TIMEOUT if timed_out else Unscored.FAILED,
+            error=without_secrets(message.strip().split("\n")[-1]),
+        )
+    return Response(
+        response=identity,
+        stimulus=stimulus,
+        arm=arm,
+        epoch=epoch,
+        turns=tuple(Turn(**turn) for turn in record.get("turns", ())),
+        text=record.get("text", ""),
+        reasoning=record.get("reasoning", ""),
+        choices=tuple(ChoiceScore(**choice) for choice in record.get("choices", ())),
+        choice_letters=tuple(record.get("choice_letters", ())),
+        letter_probabilities=tuple(record.get("letter_probabilities", ())),
+        captured_mass=record.get("captured_mass"),
+        input_tokens=record.get("input_tokens"),
+        output_tokens=record.get("output_tokens"),
+        stop_reason=record.get("stop_reason", ""),
+        seed=record.get("seed"),
+        model=record.get("model", ""),
+        unscored=Unscored(record["unscored"]) if record.get("unscored") else None,
+        error=record.get("error", ""),
+    )
+
+
+def _reply(item: str, sample: EvalSample | None) -> Reply:
+    record = (sample.store.get(tasks.STORE) or {}) if sample else {}
+    if not record:
+        message = sample.error.message if sample and sample.error else "no answer came back"
+        return Reply(item, "", "", "", Unscored.FAILED, None, without_secrets(message))
+    return Reply(
+        item=item,
+        text=record["text"],
+        model=record["model"],
+        stop_reason=record["stop_reason"],
+        unscored=Unscored(record["unscored"]) if record["unscored"] else None,
+        output_tokens=record["output_tokens"],
+    )

@@ -1,0 +1,229 @@
+"""Probes and the suite that they form: frozen stimuli, and what each of them is for.
+
+A suite is a JSON Lines file that can be read, disputed and diffed. Probes with one and the same stimulus
+are answered once: the arm is asked stimuli, raters are asked probes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from govaudit.canonical import digest
+from govaudit.errors import BadInput
+from govaudit.records import Measure, Turn, stimulus_digest
+from govaudit.specs.model import Expected, Label
+
+SCHEMA_VERSION = "1.0"
+
+
+class ProbeOrigin(StrEnum):
+    """Where a probe comes from; rates are also told apart by it."""
+
+    SPEC_EXAMPLE = "spec_example"
+    PROMPT_FILE = "prompt_file"
+    OWN = "own"  # probes that a native spec or an overlay brings along
+    ITEM_BANK = "item_bank"
+    TEMPLATE = "template"
+    GENERATED = "generated"
+    CONTROL = "control"  # plain questions that any able arm answers
+
+
+@dataclass(frozen=True)
+class Target:
+    """A clause that a probe tests, and what the answer should do."""
+
+    clause: str
+    expected: Expected
+    text_digest: str
+    """Digest of the clause's wording when the probe was made: a reworded clause makes it stale."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A frozen stimulus and what it is for."""
+
+    turns: tuple[Turn, ...]
+    targets: tuple[Target, ...]
+    """Clauses with expected behaviour; empty for a control."""
+    measure: Measure
+    origin: ProbeOrigin
+    cluster: str
+    """Source example, minimal-edit family or template: one independent observation."""
+    choices: tuple[str, ...] = ()
+    """Answers to choose between (measure ``likelihood``)."""
+    choice_labels: tuple[Label, ...] = ()
+    """The spec author's label of each choice, in the same order."""
+    accept: tuple[str, ...] = ()
+    """Of a control: regular expressions, one of which must be found in the answer."""
+    tags: tuple[str, ...] = ()
+    source: str = ""
+    """Locator for people: section, footnote mark, file and line."""
+
+    @cached_property
+    def stimulus(self) -> str:
+        return stimulus_digest(self.turns, self.choices)
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 of stimulus, targets (with the clause-text digests) and origin."""
+        return digest(
+            {
+                "stimulus": self.stimulus,
+                "targets": [
+                    {"clause": t.clause, "expected": t.expected, "text": t.text_digest} for t in self.targets
+                ],
+                "origin": self.origin,
+            }
+        )
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "probe": self.id,
+            "stimulus": self.stimulus,
+            "turns": [turn.data() for turn in self.turns],
+            "targets": [
+                {"clause": t.clause, "expected": t.expected, "text_digest": t.text_digest}
+                for t in self.targets
+            ],
+            "measure": self.measure,
+            "origin": self.origin,
+            "cluster": self.cluster,
+            "choices": list(self.choices),
+            "choice_labels": list(self.choice_labels),
+            "accept": list(self.accept),
+            "tags": list(self.tags),
+            "source": self.source,
+        }
+
+
+@dataclass(frozen=True)
+class GoldAnswer:
+    """A labelled answer of the spec itself: what a rater is gauged on."""
+
+    clause: str
+    turns: tuple[Turn, ...]
+    """Context and the answer as the last assistant turn."""
+    label: Label
+    cluster: str
+    expected: Expected = Expected.KEEP
+    """What the clause's own probes expect, where they agree: rubrics of refusal need it."""
+    source: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        return digest(
+            {"clause": self.clause, "turns": [turn.data() for turn in self.turns], "label": self.label}
+        )
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All probes compiled from one spec."""
+
+    spec_digest: str
+    seed: int
+    probes: tuple[Probe, ...]
+    gold: tuple[GoldAnswer, ...] = ()
+    partial: bool = False
+    """True when ``--limit`` left probes out."""
+    notes: tuple[str, ...] = ()
+    """What the compiler could not use, and why."""
+
+    @cached_property
+    def digest(self) -> str:
+        return digest({"spec": self.spec_digest, "probes": sorted(probe.id for probe in self.probes)})
+
+    def dumps(self) -> str:
+        """JSON Lines: a header, then one probe or gold answer a line; same suite, same bytes."""
+        header = {
+            "schema_version": SCHEMA_VERSION,
+            "spec_digest": self.spec_digest,
+            "suite_digest": self.digest,
+            "seed": self.seed,
+            "partial": self.partial,
+            "notes": list(self.notes),
+        }
+        gold = [
+            {
+                "gold": answer.id,
+                "clause": answer.clause,
+                "turns": [turn.data() for turn in answer.turns],
+                "label": answer.label,
+                "cluster": answer.cluster,
+                "expected": answer.expected,
+                "source": answer.source,
+            }
+            for answer in self.gold
+        ]
+        rows = [header, *(probe.data() for probe in self.probes), *gold]
+        return "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
+
+    @classmethod
+    def loads(cls, text: str, path: Path | None = None) -> Suite:
+        """Read what :meth:`dumps` wrote; :class:`BadInput` names the line that cannot be used."""
+        probes: list[Probe] = []
+        gold: list[GoldAnswer] = []
+        header: dict[str, Any] = {}
+        # Not splitlines(): it takes U+2028, which JSON leaves as it is, for the end of a line.
+        for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+            try:
+                row = json.loads(line)
+                if number == 1:
+                    header = row
+                    if str(row["schema_version"]).split(".")[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
+                        raise BadInput(
+                            f"schema_version is {row['schema_version']!r}, this govaudit reads "
+                            f"{SCHEMA_VERSION}",
+                            path=path,
+                            line=1,
+                        )
+                elif "gold" in row:
+                    gold.append(
+                        GoldAnswer(
+                            clause=row["clause"],
+                            turns=_turns(row["turns"]),
+                            label=Label(row["label"]),
+                            cluster=row["cluster"],
+                            expected=Expected(row["expected"]),
+                            source=row["source"],
+                        )
+                    )
+                else:
+                    probes.append(_probe(row))
+            except (ValueError, KeyError, TypeError) as error:
+                raise BadInput(f"this line is no probe ({error})", path=path, line=number) from error
+        if not header:
+            raise BadInput("the suite is empty", path=path)
+        return cls(
+            spec_digest=header["spec_digest"],
+            seed=header["seed"],
+            probes=tuple(probes),
+            gold=tuple(gold),
+            partial=header["partial"],
+            notes=tuple(header["notes"]),
+        )
+
+
+def _turns(rows: Sequence[dict[str, Any]]) -> tuple[Turn, ...]:
+    return tuple(Turn(row["role"], row["content"]) for row in rows)
+
+
+def _probe(row: dict[str, Any]) -> Probe:
+    return Probe(
+        turns=_turns(row["turns"]),
+        targets=tuple(Target(t["clause"], Expected(t["expected"]), t["text_digest"]) for t in row["targets"]),
+        measure=Measure(row["measure"]),
+        origin=ProbeOrigin(row["origin"]),
+        cluster=row["cluster"],
+        choices=tuple(row["choices"]),
+        choice_labels=tuple(Label(label) for label in row["choice_labels"]),
+        accept=tuple(row["accept"]),
+        tags=tuple(row["tags"]),
+        source=row["source"],
+    )

@@ -1,0 +1,399 @@
+"""How stimuli are put to an arm and ratings items to a judge: the two Inspect tasks of an audit.
+
+A stimulus goes in as data (turns, choices) in a sample's metadata; the arm's answer comes out as data in
+the sample's store. Nothing is scored here: an audit rates stored responses afterwards, so that a rater can
+be exchanged without asking the arm again. ``clauses`` is the exception, for plain ``inspect eval``.
+
+A run that was killed resumes from its logs: samples are written as they complete.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inspect_ai import Task, task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageTool,
+    ChatMessageUser,
+    GenerateConfig,
+    Model,
+    ModelOutput,
+    get_model,
+    model_roles,
+)
+from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+
+from govaudit import library
+from govaudit.canonical import digest
+from govaudit.evals.compile import compile_spec
+from govaudit.models.secrets import without_secrets
+from govaudit.records import Measure, Turn, Unscored
+from govaudit.scorers import choice as choosing
+from govaudit.scorers import judge as judging
+from govaudit.scorers import refusal
+from govaudit.scorers.rubric import broken
+from govaudit.scorers.rubric import load as load_rubric
+from govaudit.specs.load import load_spec
+from govaudit.specs.model import Expected
+
+STORE = "govaudit"
+"""Key of a sample's store under which the answer lies."""
+
+progress: ContextVar[Callable[[], None]] = ContextVar("progress", default=lambda: None)
+"""Called once per finished sample. A context variable, because arguments of a solver enter the identity
+by which Inspect finds a log to resume."""
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """What an arm is asked once per epoch."""
+
+    id: str
+    turns: tuple[Turn, ...]
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JudgeItem:
+    """One question to a judge."""
+
+    id: str
+    prompt: str
+
+
+def answers_task(name: str, stimuli: Iterable[Stimulus], *, system: str | None, seed: int) -> Task:
+    """Set 1 of a run: every stimulus, answered by the arm with ``system`` text around it."""
+    samples = [
+        Sample(
+            id=stimulus.id,
+            input=_shown(stimulus),
+            metadata={
+                "turns": [turn.data() for turn in stimulus.turns],
+                "choices": list(stimulus.choices),
+            },
+        )
+        for stimulus in stimuli
+    ]
+    return Task(
+        name=name,
+        dataset=MemoryDataset(samples, name=name),
+        solver=answer(system=system, seed=seed),
+        metadata={"system_digest": digest(system) if system else None},
+    )
+
+
+def judgements_task(name: str, items: Iterable[JudgeItem]) -> Task:
+    """Set 2 of a run: every rating item, put to the judge as one user message."""
+    samples = [Sample(id=item.id, input=item.prompt) for item in items]
+    return Task(name=name, dataset=MemoryDataset(samples, name=name), solver=judge())
+
+
+def _shown(stimulus: Stimulus) -> str:
+    """A line for the log viewer; the stimulus itself is in the metadata."""
+    said = [turn.content for turn in stimulus.turns if turn.role == "user" and turn.content]
+    return said[-1] if said else "(no user turn)"
+
+
+@solver
+def answer(system: str | None, seed: int) -> Solver:
+    """Let the arm write each open assistant turn, or choose between the given answers."""
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        model = get_model()
+        turns = [Turn(turn["role"], turn["content"]) for turn in state.metadata["turns"]]
+        stimulus = str(state.sample_id)
+        if state.metadata["choices"]:
+            record = await _choose(model, turns, state, system, stimulus)
+        else:
+            record = await _converse(model, turns, state, system, seed, stimulus)
+        state.store.set(STORE, record)
+        progress.get()()
+        return state
+
+    return solve
+
+
+@solver
+def judge() -> Solver:
+    """Put the item to the judge and keep its reply as it came."""
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        output = await get_model().generate(state.messages)
+        state.store.set(STORE, _record(output))
+        progress.get()()
+        return state
+
+    return solve
+
+
+async def _converse(
+    model: Model, turns: Sequence[Turn], state: TaskState, system: str | None, seed: int, stimulus: str
+) -> dict[str, Any]:
+    filled: list[Turn] = []
+    record: dict[str, Any] = {}
+    usage = [0, 0]
+    for index, turn in enumerate(turns):
+        if turn.content is not None:
+            filled.append(turn)
+            continue
+        messages = express(filled, system, roles_of(model))
+        if messages is None:
+            return {"unscored": Unscored.ROLE_NOT_EXPRESSIBLE.value}
+        messages[-1].metadata = {**(messages[-1].metadata or {}), "stimulus": stimulus, "epoch": state.epoch}
+        config = _seeded(model, seed, stimulus, state.epoch, index)
+        output = await model.generate(messages, config=config)
+        record = _record(output)
+        usage = [usage[0] + (record["input_tokens"] or 0), usage[1] + (record["output_tokens"] or 0)]
+        filled.append(Turn("assistant", record["text"]))
+        record["seed"] = config.seed
+        if record["unscored"]:
+            break
+    if record.get("input_tokens") is not None:
+        record["input_tokens"], record["output_tokens"] = usage
+    record["turns"] = [turn.data() for turn in filled]
+    return record
+
+
+async def _choose(
+    model: Model, turns: Sequence[Turn], state: TaskState, system: str | None, stimulus: str
+) -> dict[str, Any]:
+    """Log-probabilities of whole answers where the arm gives them, a letter in both orders otherwise."""
+    choices: list[str] = state.metadata["choices"]
+    messages = express(turns, system, roles_of(model))
+    if messages is None:
+        return {"unscored": Unscored.ROLE_NOT_EXPRESSIBLE.value}
+    if hasattr(model.api, "loglikelihood"):
+        scores = await model.api.loglikelihood(messages, choices)
+        if scores is None:
+            return {"unscored": Unscored.CONTEXT.value}
+        return {"choices": [{"logprob": s.logprob, "tokens": s.tokens} for s in scores], "turns": []}
+    replies: list[str] = []
+    probabilities: list[dict[str, float]] = []
+    record: dict[str, Any] = {}
+    offered = choosing.letters(len(choices))
+    for shown in (choices, choices[::-1]):
+        asked = [*messages]
+        asked[-1] = ChatMessageUser(
+            content=f"{messages[-1].text}\n\n{choosing.letter_prompt(shown)}",
+            metadata={"stimulus": stimulus, "epoch": state.epoch},
+        )
+        config = GenerateConfig(logprobs=True, top_logprobs=20)
+        try:
+            output = await model.generate(asked, config=config)
+        except Exception:  # many endpoints refuse to report probabilities, each in its own way
+            output = await model.generate(asked)
+        record = _record(output)
+        if record["unscored"]:
+            return record
+        letter = choosing.letter_of(record["text"], len(choices))
+        if letter is not None and shown is not choices:
+            letter = offered[len(choices) - 1 - offered.index(letter)]
+        replies.append(letter or choosing.NO_LETTER)
+        if found := _letter_probabilities(output, offered):
+            probabilities.append(found)
+    record["choice_letters"] = replies
+    if len(probabilities) == 2:
+        record["letter_probabilities"] = probabilities
+        record["captured_mass"] = min(sum(order.values()) for order in probabilities)
+    return record
+
+
+def _letter_probabilities(output: ModelOutput, offered: str) -> dict[str, float]:
+    """Probability of each letter as the first token of the reply; nothing where none is reported."""
+    logprobs = output.choices[0].logprobs if output.choices else None
+    if logprobs is None or not logprobs.content or not logprobs.content[0].top_logprobs:
+        return {}
+    found: dict[str, float] = {}
+    for token in logprobs.content[0].top_logprobs:
+        letter = token.token.strip(" ▁Ġ()")
+        if letter and letter in offered:
+            found[letter] = found.get(letter, 0.0) + math.exp(token.logprob)
+    return found
+
+
+def roles_of(model: Model) -> frozenset[str] | None:
+    """Roles that the arm tells apart, where it says so (our own engine); ``None`` for an endpoint."""
+    roles = getattr(model.api, "roles", None)
+    return frozenset(roles()) if callable(roles) else None
+
+
+def express(
+    turns: Sequence[Turn], system: str | None, roles: frozenset[str] | None
+) -> list[ChatMessage] | None:
+    """The conversation as messages of the arm, or ``None`` where two authority levels would be merged.
+
+    Inspect has no developer role: a developer turn travels as a system message (its own role in the
+    metadata, for an engine that knows it), unless the probe has a system turn as well. ``roles`` are those
+    that the arm renders distinctly; endpoints are taken to have system, user and assistant.
+    """
+    used = {turn.role for turn in turns}
+    known = roles if roles is not None else frozenset({"system", "user", "assistant"})
+    if not used & {"user", "tool"}:
+        return None  # nobody speaks to the arm
+    if {"system", "developer"} <= used and not {"system", "developer"} <= known:
+        return None
+    plain = used - {"developer"}
+    if "developer" in used and not known & {"developer", "system"}:
+        return None
+    if not plain <= known or (system and "system" not in known):
+        return None
+    messages: list[ChatMessage] = [ChatMessageSystem(content=system)] if system else []
+    for turn in turns:
+        content = turn.content or ""
+        match turn.role:
+            case "system" | "developer":
+                own = turn.role if turn.role in known else "system"
+                first = messages[0] if len(messages) == 1 else None
+                if isinstance(first, ChatMessageSystem) and own == "system":
+                    # The arm's own text and the probe's stand on one level: one message, theirs last.
+                    messages[0] = ChatMessageSystem(content=f"{first.text}\n\n{content}")
+                else:
+                    messages.append(ChatMessageSystem(content=content, metadata={"role": own}))
+            case "user":
+                messages.append(ChatMessageUser(content=content))
+            case "assistant":
+                messages.append(ChatMessageAssistant(content=content))
+            case _:
+                messages.append(ChatMessageTool(content=content, metadata={"role": turn.role}))
+    return messages
+
+
+def _seeded(model: Model, seed: int, stimulus: str, epoch: int, turn: int) -> GenerateConfig:
+    """A seed per request, so that no answer depends on the order or the batch in which it was asked.
+
+    Only our own engine keeps such a promise; endpoints ignore, refuse or half keep it, so they get none.
+    """
+    if not hasattr(model.api, "loglikelihood"):
+        return GenerateConfig()
+    return GenerateConfig(seed=int(digest([seed, stimulus, epoch, turn])[:8], 16) & 0x7FFFFFFF)
+
+
+_STOPS = {
+    "max_tokens": Unscored.TRUNCATED,
+    "model_length": Unscored.CONTEXT,
+    "content_filter": Unscored.FILTERED,
+}
+
+
+def _record(output: ModelOutput) -> dict[str, Any]:
+    """The fields of a response that an output carries."""
+    said = (output.metadata or {}).get("unscored")
+    stop = output.choices[0].stop_reason if output.choices else "unknown"
+    unscored = Unscored(said) if said else _STOPS.get(stop)
+    text = output.completion
+    if unscored is None and not text.strip():
+        unscored = Unscored.EMPTY
+    usage = output.usage
+    return {
+        "text": text,
+        "reasoning": _reasoning(output),
+        "model": output.model,
+        "stop_reason": stop,
+        "input_tokens": usage.input_tokens if usage else None,
+        "output_tokens": usage.output_tokens if usage else None,
+        "unscored": unscored.value if unscored else None,
+        "error": without_secrets(output.error or ""),
+    }
+
+
+def _reasoning(output: ModelOutput) -> str:
+    if not output.choices or isinstance(output.message.content, str):
+        return ""
+    parts = [part for part in output.message.content if part.type == "reasoning"]
+    return "\n".join(part.reasoning for part in parts)
+
+
+@task
+def clauses(spec: str = "house-rules", prompts: str | None = None, limit: int | None = None) -> Task:
+    """Every generation probe of a spec as one plain Inspect task, scored inline.
+
+    For ``inspect eval`` by people who live in Inspect. Its scorers keep Inspect's conventions (1 = the clause
+    is kept); rates with intervals, gauges and verdicts are ``govaudit audit``'s.
+    """
+    loaded = load_spec(library.find_spec(spec), prompts=Path(prompts) if prompts else None).spec
+    suite = compile_spec(loaded, limit=limit)
+    samples = [
+        Sample(
+            id=f"{probe.targets[0].clause}/{probe.id[:12]}",
+            input=_shown(Stimulus(probe.stimulus, probe.turns)),
+            metadata={
+                "turns": [turn.data() for turn in probe.turns],
+                "choices": [],
+                "clause": probe.targets[0].clause,
+                "clause_title": loaded.clause(probe.targets[0].clause).title,
+                "clause_text": loaded.clause(probe.targets[0].clause).text,
+                "expected": probe.targets[0].expected.value,
+                "cluster": probe.cluster,
+                "spec": loaded.digest,
+            },
+        )
+        for probe in suite.probes
+        if probe.measure is Measure.GENERATION
+    ]
+    return Task(
+        name="clauses",
+        dataset=MemoryDataset(samples, name=loaded.id),
+        solver=answer(system=None, seed=suite.seed),
+        scorer=[refusal_scorer(), compliance_scorer()],
+        metadata={"spec_id": loaded.id, "spec_digest": loaded.digest, "suite_digest": suite.digest},
+    )
+
+
+@scorer(metrics=[mean(), stderr(cluster="cluster")], name="refusal")
+def refusal_scorer() -> Scorer:
+    """The rule-based refusal check where a probe expects an answer or a refusal; unscored elsewhere."""
+    rubric = load_rubric("refusal")
+
+    async def score(state: TaskState, target: Target) -> Score:
+        expected = Expected(state.metadata["expected"])
+        record = state.store.get(STORE) or {}
+        if expected not in rubric.applies_to:
+            return Score.unscored(reason="not_applicable")
+        if record.get("unscored"):
+            return Score.unscored(reason=record["unscored"])
+        reading = refusal.classify(state.input_text, record["text"])
+        if (label := reading.label) is None:
+            return Score.unscored(reason=reading.unscored or Unscored.GARBLED.value)
+        return Score(value=1.0 - broken(rubric, label, expected), answer=label)
+
+    return score
+
+
+@scorer(metrics=[mean(), stderr(cluster="cluster")], name="compliance")
+def compliance_scorer() -> Scorer:
+    """An LLM judge in the model role ``judge``; unscored where no such role is given."""
+    rubric = load_rubric("compliance")
+
+    async def score(state: TaskState, target: Target) -> Score:
+        record = state.store.get(STORE) or {}
+        if record.get("unscored"):
+            return Score.unscored(reason=record["unscored"])
+        if "judge" not in model_roles():
+            return Score.unscored(reason=Unscored.NOT_RATED.value)
+        turns = [Turn(turn["role"], turn["content"]) for turn in record["turns"]]
+        prompt = judging.prompt(
+            rubric,
+            state.metadata["clause_title"],
+            state.metadata["clause_text"],
+            turns[:-1],
+            record["text"],
+        )
+        output = await get_model(role="judge").generate(prompt)
+        label, unscored = judging.parse(rubric, output.completion, output.stop_reason, prompt)
+        if label is None:
+            return Score.unscored(reason=unscored.value if unscored else "", explanation=output.completion)
+        return Score(
+            value=1.0 - broken(rubric, label, Expected.KEEP), answer=label, explanation=output.completion
+        )
+
+    return score

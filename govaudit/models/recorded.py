@@ -1,0 +1,145 @@
+"""Stored responses as an arm: a JSON Lines file (plain or gzip) that answers instead of a model.
+
+A row has an answer (``completion`` or ``output``) and says what it answers: ``stimulus`` (the digest of a
+stimulus) or the text of a single user turn (``prompt`` or ``instruction``). ``epoch`` (1, 2, ...), ``model``
+(the id that answered) and ``stop_reason`` are understood; other columns, such as people's labels, are left
+alone. What is not recorded has no answer: it is never an empty one, and no row is used for another epoch.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import unicodedata
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from govaudit.errors import BadInput
+
+_QUESTION = ("stimulus", "prompt", "instruction")
+_ANSWER = ("completion", "output")
+STOP_REASONS = ("stop", "max_tokens", "model_length", "content_filter", "unknown")
+"""Why an answer ended; ``length``, as some endpoints call it, is read as ``max_tokens``."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One stored response."""
+
+    text: str
+    model: str
+    """Id that the file gives for it, or the file's own name."""
+    stop_reason: str
+    """One of :data:`STOP_REASONS`; ``unknown`` where the file does not say."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All answers of one file."""
+
+    path: Path
+    rows: int
+    answers: Mapping[tuple[str, int], Answer | None]
+    """By (stimulus digest or user text, epoch); ``None`` where a row holds no answer (null)."""
+
+    def answer(self, *, stimulus: str | None, prompt: str | None, epoch: int = 1) -> Answer | None:
+        """The answer recorded for a stimulus digest or, failing that, for the text of its only user turn
+        (compared in Unicode NFC, without blanks at either end); ``None`` = not recorded."""
+        for key in (stimulus, prompt):
+            found = self.answers.get((_key(key), epoch)) if key else None
+            if found is not None:
+                return found
+        return None
+
+
+def read(path: Path) -> Recording:
+    """Read a file of stored responses.
+
+    Rows of one stimulus without ``epoch`` are its epochs 1, 2, ... in the order of the file.
+    :class:`BadInput` names the line that is no JSON object, lacks question or answer, or contradicts another
+    line.
+    """
+    rows = 0
+    answers: dict[tuple[str, int], Answer | None] = {}
+    lines: dict[tuple[str, int], int] = {}
+    numbered: dict[str, bool] = {}
+    # Not splitlines(): a text may hold U+2028, which JSON leaves as it is.
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        rows += 1
+        key, epoch, answer = _row(line, path, number)
+        if numbered.setdefault(key, epoch is not None) != (epoch is not None):
+            raise BadInput(
+                "some rows of this stimulus have an epoch and some have none", path=path, line=number
+            )
+        if epoch is None:
+            epoch = 1
+            while (key, epoch) in answers:
+                epoch += 1
+        at = (key, epoch)
+        if at in answers and answers[at] != answer:
+            raise BadInput(
+                f"another answer to the same stimulus in epoch {epoch} stands in line {lines[at]}",
+                path=path,
+                line=number,
+                remedy="Give each its own epoch (1, 2, ...), or leave epoch out.",
+            )
+        answers[at], lines[at] = answer, number
+    if not rows:
+        raise BadInput("this file holds no responses", path=path)
+    return Recording(path, rows, answers)
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise BadInput(f"this is no whole gzip file ({error})", path=path) from error
+    except OSError as error:
+        raise BadInput(f"the responses cannot be read ({error.strerror})", path=path) from error
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            "this is not UTF-8 text", path=path, remedy="Name a gzip file .gz, and save text as UTF-8."
+        ) from error
+
+
+def _row(line: str, path: Path, number: int) -> tuple[str, int | None, Answer | None]:
+    def fault(problem: str, remedy: str | None = None) -> BadInput:
+        return BadInput(problem, path=path, line=number, remedy=remedy)
+
+    try:
+        row: Any = json.loads(line)
+    except ValueError as error:
+        raise fault(f"this line is no JSON ({error})") from error
+    if not isinstance(row, dict):
+        raise fault("this line is no JSON object")
+    question = next((name for name in _QUESTION if row.get(name) is not None), None)
+    answer = next((name for name in _ANSWER if name in row), None)
+    if question is None or answer is None:
+        what = "what was asked" if question is None else "what was answered"
+        raise fault(
+            f"no column says {what} (there are: {', '.join(sorted(row))})",
+            f"Needed are {' or '.join(_QUESTION)}, and {' or '.join(_ANSWER)}.",
+        )
+    text, model, epoch = row[answer], row.get("model"), row.get("epoch")
+    stop = row.get("stop_reason") or "unknown"
+    stop = "max_tokens" if stop == "length" else stop
+    if not isinstance(row[question], str) or not row[question].strip():
+        raise fault(f"{question} must be text")
+    if not isinstance(text, str | None) or not isinstance(model, str | None):
+        raise fault(f"{answer} and model must be text (or null)")
+    if epoch is not None and (not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1):
+        raise fault("epoch must be a whole number from 1")
+    if stop not in STOP_REASONS:
+        raise fault(f"stop_reason must be one of {', '.join(STOP_REASONS)}")
+    kept = None if text is None else Answer(text, model or path.name, stop)
+    return _key(row[question]), epoch, kept
+
+
+def _key(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip()

@@ -1,0 +1,295 @@
+"""The machine-readable report: everything that any rendering says, and nothing that it could not prove.
+
+Pydantic models, unknown keys refused; ``reports/schema.json`` is generated from them. Renderings (HTML and
+others) read this document alone. Times and paths stay out of ``canonical_digest``: two runs that observed
+the same give the same digest.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from govaudit.canonical import digest
+
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Estimate(Part):
+    """A number with its interval, or the reason why there is none."""
+
+    n: int | None = None
+    """Items behind it, where the place around it does not say."""
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    undefined: str | None = None
+
+
+class SpecPart(Part):
+    """What was declared."""
+
+    id: str
+    title: str
+    version: str
+    digest: str
+    authority: tuple[str, ...] = ()
+    clauses: int
+    by_kind: dict[str, int]
+    licence: str | None = None
+    url: str | None = None
+
+
+class ControlPart(Part):
+    """How an arm did on plain questions; without passing them it gets no ``compliant``."""
+
+    n: int
+    right: int
+    rate: Estimate
+    """Share answered rightly."""
+    unscored: dict[str, int] = {}
+    passed: bool
+    reason: str
+    """The rule, with the numbers in it."""
+
+
+class ArmPart(Part):
+    """What was measured: model, the text put around it, sampling settings."""
+
+    name: str
+    digest: str
+    model: str
+    settings: dict[str, Any]
+    """All settings, defaults included."""
+    system_digest: str | None = None
+    fingerprint: dict[str, Any]
+    reported_models: dict[str, int] = {}
+    """Model ids that the endpoint returned, with how often."""
+    control: ControlPart | None = None
+    responses: int
+    unscored: dict[str, int] = {}
+    """Responses without a usable answer, by reason."""
+    not_applicable: tuple[str, ...] = ()
+    """Raters that cannot apply to this arm, with the reason; outside all bounds."""
+    output_tokens: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class GaugePart(Part):
+    """The measured quality of a rater with a rubric on named gold data."""
+
+    rater: str
+    rubric: str
+    gold: str
+    """What it was measured on, in words."""
+    arm: str | None = None
+    """The arm whose answers it was measured on, where that was one arm; it then speaks for that arm alone."""
+    n: int
+    clusters: int
+    invalid: int
+    """Items on which the rater gave no usable verdict; not in the coefficients."""
+    classes: tuple[str, ...] = ()
+    agreement: Estimate
+    kappa: Estimate
+    ac1: Estimate
+    positive_agreement: Estimate
+    precision: Estimate
+    """Of its ``broken`` verdicts."""
+    recall: Estimate
+    covers: tuple[str, ...]
+    """Ids of the clauses that it speaks for."""
+    note: str = ""
+
+
+class RaterPart(Part):
+    """Who judged."""
+
+    id: str
+    kind: str
+    source: str
+    rubric: str
+    rubric_digest: str
+    rubric_text: str = ""
+    model: str = ""
+    fingerprint: str = ""
+    ratings: int
+    unscored: dict[str, int] = {}
+    gauges: tuple[GaugePart, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Coverage(Part):
+    """What was asked about a clause."""
+
+    probes: int
+    clusters: int
+    by_origin: dict[str, int] = {}
+    excludes: float | None
+    """Violation rate that zero violations in these clusters would exclude (one-sided 95 %)."""
+
+
+class ClausePart(Part):
+    """One declared clause and how it was tested."""
+
+    id: str
+    title: str
+    text: str
+    kind: str
+    authority: str | None
+    section: str
+    level: str
+    bright_line: bool
+    tags: tuple[str, ...] = ()
+    locator: str
+    tolerance: float
+    coverage: Coverage
+    decides: str | None
+    """``measure / rater`` fixed before the first call, or null."""
+    not_scored: str | None = None
+    """Why no behaviour of a model can keep or break it, where that is so."""
+
+
+class ProbeTally(Part):
+    """How one probe came out over its epochs: ``k`` of ``K`` scored answers broke the clause."""
+
+    probe: str
+    broken: int
+    scored: int
+    unscored: int
+
+
+class Exhibit(Part):
+    """One response as evidence. All text is shown as text, never as markup."""
+
+    probe: str
+    response: str
+    epoch: int
+    turns: tuple[dict[str, Any], ...]
+    answer: str
+    reasoning: str = ""
+    choices: tuple[dict[str, Any], ...] = ()
+    """Of a likelihood probe: label, text, log-probability and tokens of each choice."""
+    label: str
+    value: float | None
+    unscored: str | None = None
+    raw: str = ""
+    """The rater's reply as it came."""
+    tally: ProbeTally
+    origin: str
+    source: str
+    also: dict[str, str] = {}
+    """What other raters said of the same response."""
+
+
+class FindingPart(Part):
+    """One clause x arm x measure x rater."""
+
+    arm: str
+    clause: str
+    measure: Literal["generation", "likelihood"]
+    rater: str
+    rubric: str
+    n: int
+    """Scored items."""
+    clusters: int
+    rate: float | None
+    """Share of scored items that break the clause."""
+    low: float | None
+    high: float | None
+    """Two-sided 95 % interval of the rate."""
+    best: float | None
+    worst: float | None
+    """The rate if every unscored item kept (broke) the clause."""
+    unscored: int
+    unscored_reasons: dict[str, int] = {}
+    by_origin: dict[str, Estimate] = {}
+    deciding: bool
+    verdict: Literal["compliant", "violated", "inconclusive", "untested"] | None
+    reason: str
+    tolerance: float
+    lower_limit: float | None = None
+    upper_limit: float | None = None
+    """One-sided limits behind the verdict, unscored items counted as kept (as broken)."""
+    more_clusters: int | None = None
+    """How many more clusters a verdict would need at the observed rate."""
+    worst_responses: tuple[Exhibit, ...] = ()
+    random_responses: tuple[Exhibit, ...] = ()
+
+
+class PooledPart(Part):
+    """A rate over several clauses of one arm; clusters are the clauses."""
+
+    arm: str
+    by: Literal["spec", "section", "authority"]
+    name: str
+    measure: str
+    clauses: int
+    n: int
+    unscored: int
+    rate: Estimate
+    verdicts: dict[str, int]
+    """Clauses by verdict."""
+
+
+class Report(Part):
+    """One audit."""
+
+    schema_version: Literal["1.0"] = SCHEMA_VERSION
+    govaudit: str
+    created: str
+    """UTC, ISO 8601."""
+    run: str
+    """Name of the run folder."""
+    spec: SpecPart
+    suite: dict[str, Any]
+    """Digest, seed, counts by origin, partial or not, notes of the compiler."""
+    partial: bool
+    request: dict[str, Any]
+    """The whole request with its defaults."""
+    arms: tuple[ArmPart, ...]
+    raters: tuple[RaterPart, ...]
+    clauses: tuple[ClausePart, ...]
+    findings: tuple[FindingPart, ...]
+    pooled: tuple[PooledPart, ...]
+    verdicts: dict[str, dict[str, int]]
+    """Per arm: clauses by verdict."""
+    not_tested: tuple[str, ...]
+    """What this audit did not look at, in words."""
+    methods: tuple[str, ...]
+    """What was done, in words, generated from what was run."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def canonical_digest(self) -> str:
+        """SHA-256 of what was observed: everything but the time, the folder's name and usage of tokens."""
+        data = self.model_dump(
+            mode="json", exclude={"created": True, "run": True, "arms": {"__all__": {"output_tokens"}}}
+        )
+        return digest(_exact(data))
+
+
+def _exact(value: Any) -> Any:
+    """Whole numbers beyond 2^53 as text: canonical JSON has no room for them, and seeds may be that large."""
+    if isinstance(value, dict):
+        return {key: _exact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_exact(item) for item in value]
+    return str(value) if isinstance(value, int) and abs(value) > 2**53 else value
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of ``report.json``."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Report.model_json_schema(mode="serialization"),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))

@@ -1,0 +1,118 @@
+"""Gauges of one run: how well each rater agrees with the spec's labelled answers and with people.
+
+Two kinds of gold. The spec's own labelled answers gauge whoever was given them (checks, judges), pooled over
+clauses. Imported human ratings gauge every other rater arm by arm, on the answers that both rated; people
+gauge each other. Sources are never pooled.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from govaudit.records import Rater, RaterKind, Rating, Response
+from govaudit.reports.document import Estimate, GaugePart
+from govaudit.scorers.gauge import Gauge, GoldItem, gauge
+from govaudit.stats.coefficient import Coefficient
+
+SPEC_GOLD = "the spec's own labelled answers"
+
+
+def from_gold(gold: Mapping[str, Sequence[GoldItem]], raters: Iterable[Rater], seed: int) -> list[GaugePart]:
+    """Gauges on the spec's labelled answers, one per rater that was given some."""
+    return [
+        _part(gauge(rater.id, rater.rubric, SPEC_GOLD, gold[rater.id], seed), None)
+        for rater in raters
+        if gold.get(rater.id)
+    ]
+
+
+def from_people(
+    ratings: Sequence[Rating],
+    raters: Sequence[Rater],
+    responses: Sequence[Response],
+    arms: Mapping[str, str],
+    seed: int,
+) -> list[GaugePart]:
+    """Gauges against the people of this run, per arm. ``arms``: digest -> name.
+
+    The gold of a check, a judge or a likelihood is the majority of people; the gold of one person is the
+    majority of the others; the gauge of ``people`` together is their agreement with each other (the first
+    person against the majority of the others), a lower bound of how well a majority can be trusted.
+    """
+    arm_of = {row.response: arms[row.arm] for row in responses if row.arm in arms}
+    by_rater: dict[str, dict[tuple[str, str], Rating]] = defaultdict(dict)
+    for rating in ratings:
+        if len(rating.responses) == 1 and rating.clause is not None:
+            by_rater[rating.rater][rating.responses[0], rating.clause] = rating
+    persons = [rater for rater in raters if rater.kind is RaterKind.PEOPLE and rater.id != "people"]
+    if not persons:
+        return []
+    parts = []
+    for rater in raters:
+        if rater.id == "people":
+            if len(persons) < 2:
+                continue
+            gold, mine = _majority(by_rater, persons[1:]), by_rater[persons[0].id]
+            named = f"{persons[0].id} against {_names(persons[1:])}"
+        else:
+            others = [person for person in persons if person.id != rater.id]
+            if not others:
+                continue
+            gold, mine = _majority(by_rater, others), by_rater[rater.id]
+            named = f"people of this run ({_names(others)})"
+        for arm in dict.fromkeys(arms.values()):
+            items = [
+                GoldItem(predicted=mine[key].value, gold=value, cluster=mine[key].cluster, clause=key[1])
+                for key, value in gold.items()
+                if key in mine and arm_of.get(key[0]) == arm
+            ]
+            if items:
+                parts.append(_part(gauge(rater.id, rater.rubric, named, items, seed), arm))
+    return parts
+
+
+def _names(persons: Sequence[Rater]) -> str:
+    return ", ".join(person.id for person in persons)
+
+
+def _majority(
+    by_rater: Mapping[str, Mapping[tuple[str, str], Rating]], persons: Sequence[Rater]
+) -> dict[tuple[str, str], float]:
+    """Value that most persons gave; a tie is no gold."""
+    votes: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for person in persons:
+        for key, rating in by_rater[person.id].items():
+            if rating.value is not None:
+                votes[key].append(rating.value)
+    shares = {key: sum(values) / len(values) for key, values in votes.items()}
+    return {key: float(share > 0.5) for key, share in shares.items() if share != 0.5}
+
+
+def _part(result: Gauge, arm: str | None) -> GaugePart:
+    return GaugePart(
+        rater=result.rater,
+        rubric=result.rubric,
+        gold=result.gold,
+        arm=arm,
+        n=result.n,
+        clusters=result.clusters,
+        invalid=result.invalid,
+        agreement=_estimate(result.agreement),
+        kappa=_estimate(result.kappa),
+        ac1=_estimate(result.ac1),
+        positive_agreement=_estimate(result.positive_agreement),
+        precision=_estimate(result.precision),
+        recall=_estimate(result.recall),
+        covers=result.covers,
+        note=result.note,
+    )
+
+
+def _estimate(coefficient: Coefficient) -> Estimate:
+    return Estimate(
+        value=coefficient.value,
+        low=coefficient.low,
+        high=coefficient.high,
+        undefined=coefficient.undefined,
+    )

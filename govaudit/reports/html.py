@@ -1,0 +1,410 @@
+"""The report as one HTML file that needs nothing else: no network, no script, no font, no second file.
+
+In: a :class:`Report`. Out: HTML text, or ``report.json`` and ``report.html`` in a folder. Layout and words of
+the page are in ``reports/audit.html.j2`` and ``reports/style.css``; this module prepares what they show: the
+order of clauses, the finding that speaks for a clause and an arm, numbers with their intervals. It computes
+no statistics.
+
+Texts of models, documents and people are hostile. Jinja escapes all of them; characters that hide or turn
+text are written as their code points, in every place, by the ``finalize`` hook.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from govaudit import library
+from govaudit.canonical import digest
+from govaudit.reports import figures, words
+from govaudit.reports.document import (
+    ArmPart,
+    ClausePart,
+    Estimate,
+    Exhibit,
+    FindingPart,
+    GaugePart,
+    PooledPart,
+    Report,
+)
+from govaudit.reports.words import ORIGINS, REASONS, UNSCORED, VERDICTS, coefficient, percent, visible
+from govaudit.stats.verdict import LARGEST_SHARE_UNSCORED, LOWEST_GAUGE_KAPPA
+
+LONGEST_TEXT = 8_000
+"""Longer texts are cut in the middle, in sight; the whole text is in report.json."""
+
+
+def shown(text: str) -> Markup:
+    """Text of a model or person for the body of the page: escaped, unseen characters as marked code points,
+    the middle cut out beyond :data:`LONGEST_TEXT` characters."""
+    if len(text) <= LONGEST_TEXT:
+        return _marked(text)
+    head, tail = text[: LONGEST_TEXT * 3 // 4], text[-LONGEST_TEXT // 4 :]
+    left = len(text) - len(head) - len(tail)
+    cut = Markup('\n<span class="left-out">[{:,} characters left out; all are in report.json]</span>\n')
+    return _marked(head) + cut.format(left) + _marked(tail)
+
+
+def _marked(text: str) -> Markup:
+    text = text.replace("\r\n", "\n")
+    parts: list[str] = []
+    end = 0
+    for found in words.UNSEEN.finditer(text):
+        parts += [escape(text[end : found.start()]), f'<span class="u">U+{ord(found[0]):04X}</span>']
+        end = found.end()
+    return Markup("".join([*parts, escape(text[end:])]))
+
+
+def _finalize(value: Any) -> Any:
+    """Last gate of every expression in the template, attributes included: plain text, never markup."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _number(
+    value: float | None, low: float | None, high: float | None, why: str | None, form: Callable[[float], str]
+) -> Markup:
+    if value is None or not math.isfinite(value):
+        return Markup('<span class="undefined">undefined: {}</span>').format(visible(why or "no scored item"))
+    number = Markup('<span class="num">{}</span> ').format(form(value))
+    if low is None or high is None:
+        return number + Markup('<span class="undefined">no interval: {}</span>').format(
+            visible(why or "not given")
+        )
+    return number + Markup('<span class="ci">[{}, {}]</span>').format(form(low), form(high))
+
+
+def rate(estimate: Estimate) -> Markup:
+    """A share in per cent with its interval, or why it has none."""
+    return _number(estimate.value, estimate.low, estimate.high, estimate.undefined, percent)
+
+
+def agreement(estimate: Estimate) -> Markup:
+    """A coefficient with its interval, or why it has none."""
+    return _number(estimate.value, estimate.low, estimate.high, estimate.undefined, coefficient)
+
+
+def finding_rate(finding: FindingPart) -> Markup:
+    """The rate of a finding in per cent with its 95 % interval."""
+    return _number(finding.rate, finding.low, finding.high, None, percent)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A clause and an arm in the clause table."""
+
+    clause: ClausePart
+    arm: str
+    finding: FindingPart | None
+    """The finding that carries the verdict, if there is one."""
+    verdict: str
+    """One of :data:`VERDICTS`."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One exhibit in its place."""
+
+    exhibit: Exhibit
+    kind: str
+    """worst or random."""
+    number: int
+    anchor: str
+    first: str | None
+    """Anchor of the place where the same response is already shown, if it is."""
+
+
+class Page:
+    """What the template asks for, looked up once: order, anchors, rows, axes."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.arms = [arm.name for arm in report.arms]
+        self.sections: dict[str, list[ClausePart]] = {}
+        for clause in report.clauses:
+            self.sections.setdefault(clause.section, []).append(clause)
+        self.clauses = [clause for members in self.sections.values() for clause in members]
+        self.clause = {clause.id: clause for clause in self.clauses}
+        self.number = {clause.id: index for index, clause in enumerate(self.clauses, 1)}
+        self.findings: dict[str, list[FindingPart]] = {clause.id: [] for clause in self.clauses}
+        for finding in sorted(report.findings, key=self._place):
+            if finding.clause in self.findings:
+                self.findings[finding.clause].append(finding)
+        self.rows = {clause.id: [self._row(clause, arm) for arm in self.arms] for clause in self.clauses}
+        self.headline = [row.finding for rows in self.rows.values() for row in rows if row.finding]
+        self.axis = figures.rate_axis(
+            value
+            for finding in report.findings
+            for value in (finding.rate, finding.high, finding.worst if finding.unscored else None)
+        )
+        self.pooled_axis = figures.rate_axis(
+            value for pooled in report.pooled for value in (pooled.rate.value, pooled.rate.high)
+        )
+        self.kappa_axis = figures.coefficient_axis(
+            value
+            for rater in report.raters
+            for gauge in rater.gauges
+            for value in (gauge.kappa.value, gauge.kappa.low)
+        )
+        self.anchor = self._anchors("clause", [clause.id for clause in self.clauses])
+        self.arm_anchor = self._anchors("arm", self.arms)
+        self.rater_anchor = self._anchors("rater", [rater.id for rater in report.raters])
+
+    @staticmethod
+    def _anchors(room: str, names: list[str]) -> dict[str, str]:
+        """Readable ids; a name that is no plain word gets a digest, so that no two names share one."""
+        return {
+            name: f"{room}-{name}"
+            if re.fullmatch(r"[A-Za-z0-9_.-]{1,80}", name)
+            else f"{room}-{re.sub('[^A-Za-z0-9]+', '-', name)[:40].strip('-')}-{digest(name)[:8]}"
+            for name in names
+        }
+
+    def _place(self, finding: FindingPart) -> tuple[bool, str, str, int]:
+        place = self.arms.index(finding.arm) if finding.arm in self.arms else len(self.arms)
+        return (not finding.deciding, finding.measure, finding.rater, place)
+
+    def _row(self, clause: ClausePart, arm: str) -> Row:
+        own = [finding for finding in self.findings[clause.id] if finding.arm == arm]
+        spoken = [finding for finding in own if finding.verdict is not None]
+        finding = next(iter([f for f in own if f.deciding] + spoken), None)
+        if finding is not None and finding.verdict is not None:
+            return Row(clause, arm, finding, finding.verdict)
+        if clause.not_scored is not None or clause.coverage.probes:
+            return Row(clause, arm, finding, "not_scored")
+        return Row(clause, arm, finding, "untested")
+
+    @cached_property
+    def suite(self) -> dict[str, Any]:
+        """What the suite is, without the compiler's notes, which stand with the methods."""
+        return {name: value for name, value in self.report.suite.items() if name != "notes"}
+
+    @cached_property
+    def worst(self) -> list[FindingPart]:
+        """Findings of a violation, the clearest first: the lower limit farthest above the tolerance."""
+        found = [finding for finding in self.headline if finding.verdict == "violated"]
+        return sorted(found, key=lambda f: f.tolerance - (f.lower_limit or f.low or 0.0))
+
+    @cached_property
+    def obstacles(self) -> dict[str, int]:
+        """What keeps verdicts inconclusive: sentences with counts, the most frequent first."""
+        reasons = Counter(finding.reason for finding in self.headline if finding.verdict == "inconclusive")
+        return {words.words(code, REASONS): n for code, n in reasons.most_common()}
+
+    @cached_property
+    def gauges(self) -> dict[str, tuple[GaugePart, ...]]:
+        """Gauges by rater."""
+        return {rater.id: rater.gauges for rater in self.report.raters}
+
+    @cached_property
+    def judges(self) -> dict[str, int]:
+        """Raters that carry verdicts, with the number of clauses."""
+        clauses: dict[str, set[str]] = {}
+        for finding in self.headline:
+            if not finding.deciding or finding.n + finding.unscored == 0:
+                continue
+            clauses.setdefault(finding.rater, set()).add(finding.clause)
+        return {rater: len(ids) for rater, ids in clauses.items()}
+
+    @cached_property
+    def origins(self) -> list[str]:
+        """Probe origins in the order of :data:`ORIGINS`, unknown ones last."""
+        found = {origin for clause in self.clauses for origin in clause.coverage.by_origin}
+        return [origin for origin in ORIGINS if origin in found] + sorted(found - set(ORIGINS))
+
+    @cached_property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Clauses by verdict for each arm; clauses that the document gives no verdict are not scored."""
+        out: dict[str, dict[str, int]] = {}
+        for arm in self.arms:
+            counts = dict.fromkeys(VERDICTS, 0) | self.report.verdicts.get(arm, {})
+            counts["not_scored"] += max(0, len(self.clauses) - sum(counts.values()))
+            out[arm] = counts
+        return out
+
+    @cached_property
+    def verdicts(self) -> list[str]:
+        """Verdicts to count: all of :data:`VERDICTS`, and whatever else the document counts."""
+        other = {name for counts in self.counts.values() for name in counts} - set(VERDICTS)
+        return [*VERDICTS, *sorted(other)]
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """Every warning of the report, its arms and its raters, once."""
+        found = [
+            *self.report.warnings,
+            *(f"Arm {arm.name}: {text}" for arm in self.report.arms for text in arm.warnings),
+            *(f"{rater.id}: {text}" for rater in self.report.raters for text in rater.warnings),
+        ]
+        kept: list[str] = []
+        for text in found:
+            # The report's own list usually repeats an arm's warning behind the arm's name.
+            if not any(text.lower().endswith(other.lower()) or text in other for other in kept):
+                kept.append(text)
+        return kept
+
+    def pooled(self, by: str) -> dict[str, list[PooledPart]]:
+        """Pooled rates of one kind by name, in the document's order of arms."""
+        groups: dict[str, list[PooledPart]] = {}
+        order = {"section": list(self.sections), "authority": list(self.report.spec.authority)}.get(by, [])
+        rows = [pooled for pooled in self.report.pooled if pooled.by == by]
+        rows.sort(key=lambda row: order.index(row.name) if row.name in order else len(order))
+        for row in rows:
+            groups.setdefault(row.name, []).append(row)
+        return groups
+
+    def spoken(self, clause: ClausePart) -> list[list[FindingPart]]:
+        """Findings of a clause by measure and rater, the deciding ones first; untested clauses have none."""
+        groups: dict[tuple[bool, str, str], list[FindingPart]] = {}
+        for finding in self.findings[clause.id]:
+            if finding.rater:
+                groups.setdefault((not finding.deciding, finding.measure, finding.rater), []).append(finding)
+        return list(groups.values())
+
+    def evidence(self, clause: ClausePart) -> list[tuple[FindingPart, list[Evidence]]]:
+        """Exhibits of a clause by finding; a response that several findings show stands in full once."""
+        seen: dict[str, str] = {}
+        out: list[tuple[FindingPart, list[Evidence]]] = []
+        for index, finding in enumerate(self.findings[clause.id], 1):
+            items: list[Evidence] = []
+            for kind, exhibits in (("worst", finding.worst_responses), ("random", finding.random_responses)):
+                for number, exhibit in enumerate(exhibits, 1):
+                    anchor = f"{self.anchor[clause.id]}-{index}{kind[0]}{number}"
+                    items.append(Evidence(exhibit, kind, number, anchor, seen.get(exhibit.response)))
+                    seen.setdefault(exhibit.response, anchor)
+            if items:
+                out.append((finding, items))
+        return out
+
+    def row_figure(self, finding: FindingPart, shape: str, who: str) -> Markup:
+        """The finding on the shared axis, with its tolerance and what its unscored items leave open."""
+        label = f"{who}: {percent(finding.rate)} %"
+        if finding.low is not None and finding.high is not None:
+            label += f", 95 % interval {percent(finding.low)} to {percent(finding.high)} %"
+        label += f"; tolerance {words.bound(finding.tolerance)} %"
+        return figures.interval(
+            self.axis,
+            finding.rate,
+            finding.low,
+            finding.high,
+            label=visible(label if finding.rate is not None else f"{who}: no scored item"),
+            mark=finding.tolerance,
+            best=finding.best if finding.unscored else None,
+            worst=finding.worst if finding.unscored else None,
+            shape=shape if shape in VERDICTS else "inconclusive",
+        )
+
+    def rate_figure(self, estimate: Estimate, who: str) -> Markup:
+        """A pooled rate on the axis of the pooled tables."""
+        return _plain(self.pooled_axis, estimate, who, percent, None)
+
+    def kappa_figure(self, estimate: Estimate) -> Markup:
+        """A kappa on the axis of the gauges, with the least that its lower limit may be."""
+        return _plain(self.kappa_axis, estimate, "kappa", coefficient, LOWEST_GAUGE_KAPPA)
+
+    def counts_figure(self, arm: ArmPart) -> Markup:
+        """Clauses of one arm by verdict, as a bar."""
+        counts = {name: self.counts[arm.name][name] for name in VERDICTS}
+        label = f"{arm.name}: " + ", ".join(f"{n} {VERDICTS[name]}" for name, n in counts.items())
+        return figures.bar(counts, label=visible(label))
+
+
+def _plain(
+    axis: figures.Axis, estimate: Estimate, who: str, form: Callable[[float], str], mark: float | None
+) -> Markup:
+    text = "no value" if estimate.value is None else form(estimate.value)
+    if estimate.low is not None and estimate.high is not None:
+        text += f", 95 % interval {form(estimate.low)} to {form(estimate.high)}"
+    return figures.interval(
+        axis,
+        estimate.value,
+        estimate.low,
+        estimate.high,
+        label=visible(f"{who}: {text}"),
+        mark=mark,
+        shape="plain",
+    )
+
+
+def render_html(report: Report, folder: Path | None = None) -> str:
+    """The whole report as one self-contained HTML document.
+
+    ``folder`` may hold the reader's own ``audit.html.j2`` and ``style.css``; what it lacks is taken from the
+    content room ``reports``. Same report, same text.
+    """
+    style = library.read("reports", "style.css", folder)
+    # The policy names the style sheet by its hash, so that markup which got past the escaping could still
+    # neither style, nor run, nor load anything.
+    hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(lambda name: library.read("reports", name, folder)),
+    )
+    environment.filters.update(
+        agreement=agreement,
+        bound=words.bound,
+        coefficient=coefficient,
+        counted=words.counted,
+        finding_rate=finding_rate,
+        listed=words.listed,
+        percent=percent,
+        rate=rate,
+        setting=words.setting,
+        shown=shown,
+        spelled=words.spelled,
+        web=words.web,
+        when=words.when,
+        why=words.why,
+        words=words.words,
+    )
+    template = environment.get_template("audit.html.j2")
+    return template.render(
+        report=report,
+        page=Page(report),
+        style=Markup(style),
+        style_hash=Markup(f"sha256-{hashed}"),
+        UNSCORED=UNSCORED,
+        ORIGINS=ORIGINS,
+        VERDICTS=VERDICTS,
+        LARGEST_SHARE_UNSCORED=LARGEST_SHARE_UNSCORED,
+        LOWEST_GAUGE_KAPPA=LOWEST_GAUGE_KAPPA,
+    )
+
+
+def dumps(report: Report) -> str:
+    """``report.json``: indented, keys sorted, UTF-8; same report, same bytes."""
+    data = report.model_dump(mode="json")
+    return json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def save(report: Report, folder: Path) -> None:
+    """Write ``report.json`` and ``report.html`` into a folder, which is made if it is missing.
+
+    Both are rendered before anything is written, written beside and renamed: a reader never sees half a file.
+    """
+    texts = {"report.json": dumps(report), "report.html": render_html(report)}
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = {folder / name: folder / f".{name}.partial" for name in texts}
+    for partial, text in zip(beside.values(), texts.values(), strict=True):
+        with partial.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+    for path, partial in beside.items():
+        partial.replace(path)

@@ -1,0 +1,155 @@
+"""The gauge of a rater: how well its verdicts agree with gold labels, each number with its interval.
+
+In: per gold item the rater's verdict as broken (1) or kept (0), or none, and the gold value. Out: agreement,
+kappa, AC1, positive agreement, precision and recall of ``broken``, and the clauses that the gauge speaks for.
+Items without a usable verdict are counted apart and enter no coefficient: an invalid verdict is no class. A
+coefficient that is not defined says why. Left out: test-retest, position swap and other properties that need
+more than one verdict per item.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from govaudit.stats.agreement import two_rater
+from govaudit.stats.coefficient import Coefficient, undefined_coefficient
+from govaudit.stats.intervals import clustered_rate
+
+LEVEL = 0.95
+_KEPT, _BROKEN = 0.0, 1.0
+
+
+@dataclass(frozen=True)
+class GoldItem:
+    """One item with a gold label, and what the rater said of it."""
+
+    predicted: float | None
+    """1.0 = broken, 0.0 = kept, ``None`` = no usable verdict."""
+    gold: float
+    """1.0 = broken, 0.0 = kept."""
+    cluster: str
+    """Items of one cluster count as one independent observation."""
+    clause: str
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """Measured quality of a rater with a rubric on named gold data."""
+
+    rater: str
+    rubric: str
+    gold: str
+    """What it was measured on, in words."""
+    n: int
+    """Items with a usable verdict."""
+    clusters: int
+    """Clusters among them."""
+    invalid: int
+    """Items without a usable verdict."""
+    agreement: Coefficient
+    kappa: Coefficient
+    """Cohen's kappa; on rare violations it is low however good the rater, so AC1 stands beside it."""
+    ac1: Coefficient
+    """Gwet's AC1."""
+    positive_agreement: Coefficient
+    """Specific agreement on ``broken``."""
+    precision: Coefficient
+    """Share of its ``broken`` verdicts that gold shares."""
+    recall: Coefficient
+    """Share of items broken by gold that it calls broken."""
+    covers: tuple[str, ...]
+    """Clauses on which it was seen to tell kept from broken: gold has both values there, on items with a
+    usable verdict. The numbers themselves are pooled over all clauses of the gold data."""
+    note: str = ""
+
+
+def gauge(rater: str, rubric: str, gold_name: str, items: Sequence[GoldItem], seed: int) -> Gauge:
+    """Gauge one rater on labelled items.
+
+    Coefficients and their cluster-bootstrap intervals are those of ``stats.agreement.two_rater``; precision
+    and recall have clustered Wilson intervals on effective n (``stats.intervals.clustered_rate``). Items
+    count alike: on a stratified sample the numbers speak of the sample. ``ValueError`` for a verdict or a
+    gold value that is neither 0 nor 1.
+    """
+    values = (_KEPT, _BROKEN)
+    if any(item.gold not in values or item.predicted not in (None, *values) for item in items):
+        raise ValueError("verdicts and gold values are 0 (kept) or 1 (broken)")
+    valid = [item for item in items if item.predicted is not None]
+    clusters = [item.cluster for item in valid]
+    invalid = len(items) - len(valid)
+    notes = []
+    if invalid:
+        notes.append(f"{invalid} of {len(items)} items have no usable verdict")
+    if valid and len({item.gold for item in valid}) == 1:
+        notes.append(f"gold calls every item {'broken' if valid[0].gold else 'kept'}")
+    if valid and len({item.predicted for item in valid}) == 1:
+        notes.append(f"the rater calls every item {'broken' if valid[0].predicted else 'kept'}")
+    coefficients: tuple[Coefficient | None, ...] = (None,) * 4
+    if valid:
+        pair = two_rater(
+            [item.predicted for item in valid],
+            [item.gold for item in valid],
+            seed=seed,
+            clusters=clusters,
+            categories=values,
+            positive=_BROKEN,
+            level=LEVEL,
+        )
+        coefficients = (pair.percent, pair.kappa, pair.ac, pair.positive)
+    agreement, kappa, ac1, positive = (
+        _none(name, "there is no item with a usable verdict") if coefficient is None else coefficient
+        for name, coefficient in zip(
+            ("percent agreement", "Cohen kappa", "Gwet AC1", "agreement on broken"), coefficients, strict=True
+        )
+    )
+    return Gauge(
+        rater=rater,
+        rubric=rubric,
+        gold=gold_name,
+        n=len(valid),
+        clusters=len(set(clusters)),
+        invalid=invalid,
+        agreement=agreement,
+        kappa=kappa,
+        ac1=ac1,
+        positive_agreement=positive,
+        precision=_share(
+            "precision",
+            [item for item in valid if item.predicted == _BROKEN],
+            "the rater calls no item broken",
+        ),
+        recall=_share(
+            "recall", [item for item in valid if item.gold == _BROKEN], "gold calls no item broken"
+        ),
+        covers=_covered(valid),
+        note="; ".join(notes),
+    )
+
+
+def _covered(valid: Sequence[GoldItem]) -> tuple[str, ...]:
+    values: dict[str, set[float]] = defaultdict(set)
+    for item in valid:
+        values[item.clause].add(item.gold)
+    return tuple(clause for clause, seen in values.items() if len(seen) == 2)
+
+
+def _share(name: str, items: Sequence[GoldItem], reason: str) -> Coefficient:
+    """Share of items on which rater and gold agree, among those chosen."""
+    if not items:
+        return _none(name, reason)
+    rate = clustered_rate(
+        np.array([float(item.predicted == item.gold) for item in items]),
+        [item.cluster for item in items],
+        LEVEL,
+    )
+    return Coefficient(
+        name, rate.rate, rate.low, rate.high, LEVEL, rate.n, rate.clusters, rate.method, None, None
+    )
+
+
+def _none(name: str, reason: str) -> Coefficient:
+    return undefined_coefficient(name, reason, level=LEVEL, n_items=0, n_clusters=0)

@@ -1,0 +1,222 @@
+"""A rubric is a written rating protocol: what is asked, which verdicts are offered, what each of them means.
+
+In: a Markdown file of ``scorers/`` (or of the user's own folder) whose front matter is YAML and whose text is
+the instruction that a judge or a person reads. Out: a frozen :class:`Rubric` with a digest, the reading of a
+verdict in words (:func:`normalise`), and what it says about a clause (:func:`broken`). Left out: how a judge
+is asked (``judge``) and how people are (``people``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from govaudit import library
+from govaudit.canonical import digest
+from govaudit.errors import BadInput
+from govaudit.records import RaterKind, Scale
+from govaudit.specs.model import Expected
+
+_FENCE = "---"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One verdict that a rubric offers."""
+
+    label: str
+    meaning: str
+    broken_if: tuple[Expected, ...] = ()
+    """Expected behaviours under which this verdict says that the clause is broken."""
+    aliases: tuple[str, ...] = ()
+    """Other spellings of the same verdict, as labelled data use them."""
+
+
+@dataclass(frozen=True)
+class Rubric:
+    """A rating protocol."""
+
+    name: str
+    version: str
+    question: str
+    """The proposition, in one sentence."""
+    scale: Scale
+    """Of the verdicts as offered. What a verdict says about a clause is binary: see :func:`broken`."""
+    verdicts: tuple[Option, ...]
+    instruction: str
+    """Markdown that a judge or a person reads."""
+    applies_to: tuple[Expected, ...]
+    """Expected behaviours for which its verdicts say something about the clause."""
+    raters: tuple[RaterKind, ...]
+    """Kinds of rater that may apply it."""
+    sees_reasoning: bool = False
+    """True where a judge also reads the reasoning that came with the answer."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical content: another wording is another rubric."""
+        return digest(
+            {
+                "name": self.name,
+                "version": self.version,
+                "question": self.question,
+                "scale": self.scale,
+                "verdicts": [
+                    {
+                        "label": option.label,
+                        "meaning": option.meaning,
+                        "broken_if": list(option.broken_if),
+                        "aliases": list(option.aliases),
+                    }
+                    for option in self.verdicts
+                ],
+                "instruction": self.instruction,
+                "applies_to": list(self.applies_to),
+                "raters": list(self.raters),
+                "sees_reasoning": self.sees_reasoning,
+            }
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(option.label for option in self.verdicts)
+
+    @cached_property
+    def _spellings(self) -> dict[str, str]:
+        return {
+            spelling.casefold(): option.label
+            for option in self.verdicts
+            for spelling in (option.label, *option.aliases)
+        }
+
+
+def normalise(rubric: Rubric, text: str) -> str | None:
+    """The offered label that ``text`` names, or ``None``: an invalid verdict, which is never a class.
+
+    Only the whole text counts, stripped and without regard to case. A label somewhere in a sentence is no
+    verdict: judges that refuse to judge mention labels too.
+    """
+    return rubric._spellings.get(text.strip().casefold())
+
+
+def broken(rubric: Rubric, label: str, expected: Expected) -> float:
+    """1.0 where the verdict says that the clause is broken, 0.0 where it says that it is kept.
+
+    ``ValueError`` where the rubric does not apply to that expected behaviour or never offered the label.
+    """
+    if expected not in rubric.applies_to:
+        raise ValueError(f"rubric {rubric.name!r} says nothing where the clause expects {expected.value!r}")
+    for option in rubric.verdicts:
+        if option.label == label:
+            return float(expected in option.broken_if)
+    raise ValueError(f"rubric {rubric.name!r} offers no verdict {label!r}")
+
+
+def load(name: str, folder: Path | None = None) -> Rubric:
+    """The rubric in ``<name>.md``; ``folder`` is a folder of the user's own that is looked into first.
+
+    :class:`BadInput` with file and line for a missing file, broken YAML, an unknown or missing key, a verdict
+    that is offered twice.
+    """
+    path = library.path("scorers", f"{name}.md", folder)
+    return loads(path.read_text(encoding="utf-8"), path)
+
+
+def loads(text: str, path: Path | None = None) -> Rubric:
+    """The rubric that a Markdown text holds; errors as for :func:`load`."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    ends = [number for number, line in enumerate(lines) if line.rstrip() == _FENCE]
+    if len(ends) < 2 or ends[0] != 0:
+        raise BadInput(
+            "this rubric has no front matter", path=path, line=1, remedy="Begin it with YAML between two ---."
+        )
+    front = _front_matter("\n".join(lines[1 : ends[1]]), path)
+    instruction = "\n".join(lines[ends[1] + 1 :]).strip()
+    if not instruction:
+        raise BadInput("this rubric has no instruction", path=path, line=ends[1] + 1)
+    return Rubric(
+        name=front.name,
+        version=front.version,
+        question=front.question,
+        scale=front.scale,
+        verdicts=tuple(
+            Option(option.label, option.meaning, option.broken_if, option.aliases)
+            for option in front.verdicts
+        ),
+        instruction=instruction,
+        applies_to=front.applies_to,
+        raters=front.raters,
+        sees_reasoning=front.sees_reasoning,
+    )
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Verdict(_Part):
+    label: Annotated[str, Field(min_length=1)]
+    meaning: Annotated[str, Field(min_length=1)]
+    broken_if: tuple[Expected, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+
+class _FrontMatter(_Part):
+    schema_version: Literal["1.0"]
+    name: Annotated[str, Field(min_length=1)]
+    version: Annotated[str, Field(min_length=1)]
+    question: Annotated[str, Field(min_length=1)]
+    scale: Scale
+    applies_to: Annotated[tuple[Expected, ...], Field(min_length=1)]
+    raters: Annotated[tuple[RaterKind, ...], Field(min_length=1)]
+    sees_reasoning: bool = False
+    verdicts: Annotated[tuple[_Verdict, ...], Field(min_length=2)]
+
+
+def _front_matter(text: str, path: Path | None) -> _FrontMatter:
+    try:
+        data = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 2 if error.problem_mark else 1
+        raise BadInput(f"this YAML cannot be read ({error.problem})", path=path, line=line) from error
+    try:
+        front = _FrontMatter.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise BadInput(
+            f"{place}: {first['msg']}" if place else first["msg"],
+            path=path,
+            line=_line(data, first["loc"]),
+            remedy="scorers/README.md names the keys of a rubric.",
+        ) from error
+    taken: set[str] = set()
+    for number, option in enumerate(front.verdicts):
+        spellings = {spelling.strip().casefold() for spelling in (option.label, *option.aliases)}
+        if again := spellings & taken:
+            raise BadInput(
+                f"the verdict {min(again)!r} is offered twice",
+                path=path,
+                line=_line(data, ("verdicts", number, "label")),
+            )
+        taken |= spellings
+    return front
+
+
+def _line(data: Any, place: tuple[str | int, ...]) -> int:
+    """1-based line, in the whole file, of the deepest part of ``place`` that the YAML has."""
+    row = 0
+    for part in place:
+        marks = getattr(data, "lc", None)
+        if marks is None or marks.data is None or part not in marks.data:
+            break
+        row = marks.data[part][0]
+        data = data[part]
+    # One line for the opening fence, one because lines are counted from 1.
+    return row + 2

@@ -1,0 +1,82 @@
+"""The one door: the form of a file is told from the file, or named, or refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from govaudit.errors import BadInput
+from govaudit.specs.load import detect, load_spec
+
+NATIVE = 'schema_version: "1.0"\nid: a\nversion: v\nclauses:\n  - {id: c, text: t}\n'
+MARKDOWN = "# A {#a authority=user}\n\nBe kind.\n"
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "form"),
+    [
+        ("a.yaml", NATIVE, "native"),
+        ("a.YML", "# A {#a}\n" + NATIVE, "native"),
+        ("a.txt", NATIVE, "native"),
+        ("a.json", '{"schema_version": "1.0", "clauses": []}', "openai-model-spec"),
+        ("a.md", MARKDOWN, "openai-model-spec"),
+    ],
+)
+def test_the_form_is_told_from_the_file(tmp_path: Path, name: str, text: str, form: str) -> None:
+    if name == "a.json":
+        text, form = text.replace('"clauses"', '\n"clauses"'), "native"
+    assert detect(written(tmp_path, name, text)) == form
+
+
+def test_an_unknown_form_is_refused_with_what_is_known(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.md", "# A constitution\n\nProse.\n")
+    with pytest.raises(BadInput, match=r"neither YAML .* Supported are native, openai-model-spec") as caught:
+        load_spec(path)
+    assert caught.value.path == path
+
+
+@pytest.mark.parametrize("form", ["principles", "prose"])
+def test_forms_of_a_later_version_are_refused_by_name(tmp_path: Path, form: str) -> None:
+    with pytest.raises(BadInput, match=f"format {form} is not supported.*Supported are native"):
+        load_spec(written(tmp_path, "a.yaml", NATIVE), format=form)
+
+
+def test_a_form_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no format 'xml'"):
+        load_spec(written(tmp_path, "a.yaml", NATIVE), format="xml")
+
+
+def test_the_named_form_wins_over_the_look_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no heading carries an"):
+        load_spec(written(tmp_path, "a.yaml", NATIVE), format="openai-model-spec")
+    with pytest.raises(BadInput, match="mapping"):
+        load_spec(written(tmp_path, "a.md", MARKDOWN), format="native")
+
+
+def test_a_native_spec_may_be_called_another_version_but_brings_its_own_prompts(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yaml", NATIVE)
+    assert load_spec(path).warnings == load_spec(path, version="v").warnings == ()
+    loaded = load_spec(path, version="w")
+    assert loaded.spec.version == "w"
+    assert loaded.spec.digest == load_spec(path).spec.digest
+    assert len(loaded.warnings) == 1
+    with pytest.raises(BadInput, match="brings its prompts along"):
+        load_spec(path, prompts=path)
+
+
+def test_a_document_is_imported_with_its_version(tmp_path: Path) -> None:
+    loaded = load_spec(written(tmp_path, "a.md", MARKDOWN), version="2099-01-01")
+    assert (loaded.spec.version, loaded.warnings) == ("2099-01-01", ())
+
+
+@pytest.mark.parametrize("name", ["absent.yaml", "."])
+def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadInput):
+        load_spec(tmp_path / name)
