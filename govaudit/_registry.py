@@ -1,6 +1,6 @@
 """What the ``inspect_ai`` entry point exposes: our model providers and the task behind ``inspect eval``.
 
-Inspect imports this at every start and only logs a failure, so it stays light: torch is imported on first use.
+Inspect imports this at every start and only logs a failure, so it stays light: torch comes on first use.
 """
 
 from __future__ import annotations

@@ -109,7 +109,8 @@ def prepare(request: Request) -> Prepared:
     if request.system_spec:
         text = as_system_text(spec)
         arms += tuple(prompted(arm, text, f"{arm.name}+spec") for arm in arms)
-    return Prepared(request, spec, suite, distinct(arms), loaded.warnings)
+    warnings = tuple(f"import: {warning}" for warning in loaded.warnings)
+    return Prepared(request, spec, suite, distinct(arms), warnings)
 
 
 def known_clauses(spec: Spec, wanted: Sequence[str]) -> None:

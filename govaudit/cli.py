@@ -504,7 +504,7 @@ def _print_coverage(prepared: Any) -> None:
             str(row.probes),
             str(row.likelihood),
             str(row.clusters),
-            "untested" if row.excludes is None else f"rates above {row.excludes:.1%}",
+            "nothing" if row.excludes is None else f"rates above {row.excludes:.1%}",
         )
     _err.print(table)
 

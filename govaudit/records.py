@@ -90,9 +90,7 @@ class Turn:
 
 def stimulus_digest(turns: Sequence[Turn], choices: Sequence[str] = (), tools: Sequence[Any] = ()) -> str:
     """Identity of what is put to an arm: SHA-256 of turns, choices and tools in canonical form."""
-    return digest(
-        {"turns": [turn.data() for turn in turns], "choices": list(choices), "tools": list(tools)}
-    )
+    return digest({"turns": [turn.data() for turn in turns], "choices": list(choices), "tools": list(tools)})
 
 
 @dataclass(frozen=True)
@@ -336,7 +334,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
     except (pa.ArrowInvalid, OSError) as error:
         raise BadInput(f"this is no Parquet table ({error})", path=path) from error
     version = (table.schema.metadata or {}).get(b"schema_version", b"").decode()
-    if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
+    if version.split(".")[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
         raise BadInput(
             f"schema_version is {version!r}, this govaudit reads {SCHEMA_VERSION}",
             path=path,

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "govaudit"
 LAYERS = (
-    {"errors", "stats"},
+    {"errors"},
+    {"stats"},
     {"canonical", "library", "records", "specs"},
     {"models", "scorers"},
     {"request", "evals"},

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from govaudit.canonical import digest
 from govaudit.evals.items import Item
@@ -131,6 +131,12 @@ def _contexts(clause: Clause, notes: list[str]) -> Iterator[tuple[str, tuple[Tur
         turns: list[Turn] = []
         done = 0
         for index, comparison in enumerate(example.comparisons):
+            if any(loose.after <= comparison.after for loose in example.loose):
+                notes.append(
+                    f"{clause.id}: example {number + 1} leaves part of its conversation out; "
+                    f"{len(example.comparisons) - index} comparison(s) left out"
+                )
+                break
             turns += [_turn(message) for message in example.turns[done : comparison.after]]
             done = comparison.after
             yield cluster, tuple(turns), number, index
@@ -184,10 +190,13 @@ def _from_prompts(clause: Clause, notes: list[str]) -> Iterator[Probe]:
     for footnote in clause.footnotes:
         for number, prompt in enumerate(footnote.prompts, 1):
             turns = tuple(_turn(message) for message in prompt.turns)
-            if turns[-1].role == "assistant":
+            if prompt.loose:
                 notes.append(
-                    f"{clause.id}: prompt {number} of [^{footnote.mark}] ends with an answer"
+                    f"{clause.id}: prompt {number} of [^{footnote.mark}] leaves part of its conversation out"
                 )
+                continue
+            if turns[-1].role == "assistant":
+                notes.append(f"{clause.id}: prompt {number} of [^{footnote.mark}] ends with an answer")
                 continue
             yield Probe(
                 turns=(*turns, Turn("assistant", None)),
@@ -274,14 +283,14 @@ def _unique(probes: Iterable[Probe], clause: Clause, notes: list[str]) -> list[P
         if probe.stimulus in seen:
             repeated += 1
         else:
-            seen[probe.stimulus] = replace(probe)
+            seen[probe.stimulus] = probe
     if repeated:
         notes.append(f"{clause.id}: {repeated} repeated stimuli left out")
     return list(seen.values())
 
 
 def _limited(probes: list[Probe], seed: int, limit: int | None) -> list[Probe]:
-    """``limit`` probes, drawn clause by clause in turn, so that no clause is left out before another is full."""
+    """``limit`` probes, drawn clause by clause in turn: none is left out before another is full."""
     if limit is None or limit >= len(probes):
         return probes
     by_clause: dict[str, list[Probe]] = defaultdict(list)

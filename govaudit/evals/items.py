@@ -1,7 +1,7 @@
 """Item banks: prompts that bring no clause along and are matched to clauses by tag.
 
 One JSON object a line (``.jsonl`` or ``.jsonl.gz``). Keys: ``prompt`` (text) or ``turns`` (list of
-``{"role", "content"}``); ``tags`` (list) or ``clause`` (id); ``expected`` (``comply``, ``refuse`` or ``keep``);
+``{"role", "content"}``); ``tags`` (list) or ``clause`` (id); ``expected`` (``comply``, ``refuse``, ``keep``);
 ``cluster`` (minimal-edit family; without it an item is its own cluster); ``id``.
 The XSTest prompt file (``id, prompt, type, label, focus, note``) is understood as it is: safe prompts expect
 ``comply`` and carry the tag ``over-refusal``, contrast prompts expect ``refuse`` and carry ``under-refusal``.

@@ -24,6 +24,7 @@ from govaudit.errors import BadInput, Unfinished
 from govaudit.evals import tasks
 from govaudit.evals.tasks import JudgeItem, Stimulus
 from govaudit.models.arms import Arm
+from govaudit.models.provider import CheckpointAPI
 from govaudit.models.secrets import seal, without_secrets
 from govaudit.records import ChoiceScore, Response, Turn, Unscored, response_id
 
@@ -93,8 +94,9 @@ def check_context(arm: Arm, model: Model) -> None:
     """
     if arm.system is None:
         return
-    if hasattr(model.api, "count"):
-        needed, context = model.api.count([Turn("system", arm.system), Turn("user", "?")]), model.api.context
+    if isinstance(model.api, CheckpointAPI):
+        needed = model.api.count([Turn("system", arm.system), Turn("user", "?")])
+        context = model.api.context
     else:
         needed, context = len(arm.system) // _LETTERS_PER_TOKEN, arm.context
     if context is not None and needed >= context:
@@ -168,7 +170,7 @@ def _run(
     connections: int | None,
     on_done: Callable[[], None],
 ) -> list[EvalSample]:
-    connections = connections or min(model.api.max_connections(), 64)
+    connections = connections or model.api.max_connections()
     logs.mkdir(parents=True, exist_ok=True)
     token = tasks.progress.set(on_done)
     quiet = logging.getLogger("inspect_ai")

@@ -297,7 +297,7 @@ def _record(output: ModelOutput) -> dict[str, Any]:
     return {
         "text": text,
         "reasoning": _reasoning(output),
-        "model": output.model,
+        "model": "" if said else output.model,
         "stop_reason": stop,
         "input_tokens": usage.input_tokens if usage else None,
         "output_tokens": usage.output_tokens if usage else None,

@@ -51,6 +51,8 @@ _ROOM = 32  # tokens for which room is made at a time
 _LOGITS = 2**27  # logits that are held at a time when answers are scored
 _STEP = 0x9E3779B97F4A7C15
 _ANSWER = "govaudit_answer"
+# Where a turn of a role belongs: at the start, after a user's turn, after the assistant's.
+_PLACES = {"user": 2, "assistant": 1, "system": 0, "developer": 0, "tool": 2}
 
 T = TypeVar("T")
 
@@ -61,7 +63,7 @@ class Stop(StrEnum):
     STOP = "stop"  # the model ended its turn, or wrote a stop text
     MAX_TOKENS = "max_tokens"  # the longest answer that was asked for
     CONTEXT = "context"  # prompt and answer fill the context; without any token the prompt itself is too long
-    TEMPLATE = "template"  # the chat template refuses this conversation: nothing was generated
+    TEMPLATE = "template"  # the chat template refuses the conversation or does not tell its roles apart
 
 
 @dataclass(frozen=True)
@@ -265,8 +267,12 @@ class Engine:
 
         Prompt and answer are tokenised together, so that the boundary looks as in the model's own text. A
         model without chat template gets ``Role: text`` paragraphs and an open ``Assistant:``.
-        Raises jinja2's ``TemplateError`` where the template refuses the conversation.
+        Raises jinja2's ``TemplateError`` where the template refuses the conversation, or has a role in it
+        that it does not tell apart (:meth:`roles`).
         """
+        merged = sorted({turn.role for turn in turns} - set(self.roles()))
+        if merged:
+            raise TemplateError(f"the role {merged[0]} is not told apart from others")
         if turns and turns[-1].role == "assistant":
             turns, answer = turns[:-1], (turns[-1].content or "") + answer
         if self.chat_template is None:
@@ -290,21 +296,23 @@ class Engine:
     def roles(self) -> tuple[str, ...]:
         """The roles that the model can tell apart, out of :data:`ROLES`.
 
-        A role is left out when the chat template refuses it or drops its text, or when it renders like
-        another role (system text put bare before the user's, developer shown as system): of such a pair the
-        first in the order user, assistant, system, developer, tool is kept.
+        A role is left out when the chat template refuses it where it belongs or drops its text, or when it
+        renders like another role (system text put bare before the user's, developer shown as system): of
+        such a pair the first in the order user, assistant, system, developer, tool is kept.
         """
+        return self._roles
+
+    @cached_property
+    def _roles(self) -> tuple[str, ...]:
         if self.chat_template is None:
             return ROLES
+        joined = {self._text((Turn("user", f"MARK{gap}QUESTION"),)) for gap in ("", " ", "\n", "\n\n")}
         kept: dict[str, tuple[str | None, ...]] = {}
-        for role in ("user", "assistant", "system", "developer", "tool"):
+        for role, place in _PLACES.items():
             shown = self._shown(role)
-            same = [
-                [a == b for a, b in zip(shown, other, strict=True) if a is not None and b is not None]
-                for other in kept.values()
-            ]
-            bare = role != "user" and shown[0] is not None and shown[0] in self._joined
-            if any(shown) and not bare and not any(pairs and all(pairs) for pairs in same):
+            merged = any(_alike(shown, other) for other in kept.values())
+            merged |= role != "user" and shown[0] in joined
+            if shown[place] is not None and not merged:
                 kept[role] = shown
         return tuple(role for role in ROLES if role in kept)
 
@@ -313,10 +321,6 @@ class Engine:
         mark, user, assistant = Turn(role, "MARK"), Turn("user", "QUESTION"), Turn("assistant", "ANSWER")
         texts = [self._text(turns) for turns in ((mark, user), (user, mark), (user, assistant, mark))]
         return tuple(text if text is not None and "MARK" in text else None for text in texts)
-
-    @cached_property
-    def _joined(self) -> set[str | None]:
-        return {self._text((Turn("user", f"MARK{gap}QUESTION"),)) for gap in ("", " ", "\n", "\n\n")}
 
     def _text(self, turns: Sequence[Turn]) -> str | None:
         try:
@@ -669,6 +673,12 @@ def _batches(rows: list[T], lengths: Sequence[int], size: int) -> Iterator[list[
         if end == len(rows) or end - start == size or (end + 1 - start) * longest > _TOKENS:
             yield rows[start:end]
             start = end
+
+
+def _alike(one: Sequence[str | None], other: Sequence[str | None]) -> bool:
+    """Whether two roles look the same wherever both can stand."""
+    pairs = [(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
+    return bool(pairs) and all(a == b for a, b in pairs)
 
 
 def _common(a: Sequence[int], b: Sequence[int]) -> int:

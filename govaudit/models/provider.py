@@ -1,4 +1,4 @@
-"""``govaudit/<checkpoint folder>`` as an Inspect model: requests of many samples run as batches of one engine.
+"""``govaudit/<checkpoint folder>`` as an Inspect model: the requests of many samples become batches.
 
 Requests are gathered until none has come for 10 ms (or the batch is full), run in one thread per engine, and
 wake their samples when they are done. Arms on the same checkpoint share its weights. Token counts are true,
@@ -89,7 +89,7 @@ class CheckpointAPI(ModelAPI):
         dtype: str = "auto",
         batch_size: int = _BATCH,
     ) -> None:
-        """:class:`BadInput` when the folder lacks weights, configuration or tokenizer, or they are pickled."""
+        """:class:`BadInput` when weights, configuration or tokenizer are missing, or weights are pickled."""
         super().__init__(model_name, base_url, api_key, [], config)
         fingerprint.checkpoint(Path(model_name))
         if adapter is not None:
@@ -114,7 +114,7 @@ class CheckpointAPI(ModelAPI):
             self._held = _worker(Path(self.model_name), self._settings)
         return self._held
 
-    # --- what the arm is able to -----------------------------------------------------------------------------
+    # --- what the arm is able to ---------------------------------------------------------------------------
 
     def roles(self) -> tuple[str, ...]:
         """The roles that the chat template tells apart."""
@@ -136,13 +136,13 @@ class CheckpointAPI(ModelAPI):
                 f"the chat template refuses this conversation ({error})", path=self.model_name
             ) from error
 
-    # --- what Inspect asks -----------------------------------------------------------------------------------
+    # --- what Inspect asks ---------------------------------------------------------------------------------
 
     async def generate(
         self,
         input: list[ChatMessage],
         tools: list[ToolInfo],
-        tool_choice: ToolChoice,  # noqa: ARG002
+        tool_choice: ToolChoice,
         config: GenerateConfig,
     ) -> ModelOutput:
         """The model's next turn. A role in a message's ``metadata["role"]`` goes before Inspect's own.
@@ -154,13 +154,12 @@ class CheckpointAPI(ModelAPI):
             refused.append("tools")
         if refused:
             raise BadInput(
-                f"govaudit/ checkpoints do not have {refused[0]}", remedy="Leave it out, or use another provider."
+                f"govaudit/ checkpoints do not have {refused[0]}",
+                remedy="Leave it out, or use another provider.",
             )
         turns = _turns(input)
         seed = config.seed if config.seed is not None else secrets.randbits(31)
-        if not self._expressible(turns):
-            return self._output("", "unknown", 0, 0, {"unscored": Unscored.ROLE_NOT_EXPRESSIBLE.value})
-        done = await self._worker.write(turns, config, seed)
+        done = await self._worker.write(_request(turns, config, seed))
         metadata: dict[str, Any] = {"seed": seed}
         if done.stop == "template":
             metadata |= {"unscored": Unscored.ROLE_NOT_EXPRESSIBLE.value, "problem": done.error}
@@ -169,8 +168,10 @@ class CheckpointAPI(ModelAPI):
         stop: StopReason = _STOPS[done.stop]
         output = self._output(done.text, stop, done.input_tokens, done.output_tokens, metadata)
         if done.reasoning:
-            parts = [ContentReasoning(reasoning=done.reasoning), ContentText(text=done.text)]
-            output.choices[0].message.content = list(parts)
+            output.message.content = [
+                ContentReasoning(reasoning=done.reasoning),
+                ContentText(text=done.text),
+            ]
         if config.logprobs:
             output.choices[0].logprobs = _logprobs(done)
         return output
@@ -178,7 +179,7 @@ class CheckpointAPI(ModelAPI):
     async def loglikelihood(
         self, messages: Sequence[ChatMessage], choices: Sequence[str]
     ) -> list[ChoiceScore] | None:
-        """Log-probability of each choice as the model's answer; ``None`` where one does not fit the context."""
+        """Log-probability of each choice as the model's answer; ``None`` where one exceeds the context."""
         if not choices or not all(choices):
             raise BadInput("a choice is empty")
         return await self._worker.score(_turns(messages), choices)
@@ -200,9 +201,6 @@ class CheckpointAPI(ModelAPI):
         """Let go of the weights, unless another arm uses them; a later request loads them again."""
         self._held = None
 
-    def _expressible(self, turns: Sequence[Turn]) -> bool:
-        return {turn.role for turn in turns} <= set(self.roles())
-
     def _output(
         self, text: str, stop: StopReason, read: int, written: int, metadata: dict[str, Any]
     ) -> ModelOutput:
@@ -222,6 +220,20 @@ _STOPS: dict[str, StopReason] = {
     "context": "model_length",
     "template": "unknown",
 }
+
+
+def _request(turns: tuple[Turn, ...], config: GenerateConfig, seed: int) -> Request:
+    from govaudit.models.engine import Request
+
+    given: dict[str, Any] = {
+        "max_tokens": config.max_tokens,
+        "temperature": config.temperature,
+        "top_p": config.top_p,
+        "reasoning_effort": config.reasoning_effort,
+        "stop": None if config.stop_seqs is None else tuple(config.stop_seqs),
+        "top_logprobs": (config.top_logprobs or 0) if config.logprobs else None,
+    }
+    return Request(turns, seed=seed, **{name: value for name, value in given.items() if value is not None})
 
 
 def _turns(messages: Sequence[ChatMessage]) -> tuple[Turn, ...]:
@@ -255,21 +267,102 @@ def _logprobs(done: Completion) -> Logprobs:
 
 @dataclass(frozen=True)
 class _Job:
-    work: Any
-    """A request, or a pair of turns and choices."""
-    scored: bool
+    request: Request | None
+    """A turn to be written, or"""
+    item: tuple[Sequence[Turn], Sequence[str]] | None
+    """a conversation with choices to be scored."""
     done: Future[Any]
 
 
 class _Worker:
-    """One engine and the thread that feeds it. The engine is loaded at first use."""
+    """One engine and the thread that feeds it. The engine is loaded at first use and goes with the worker."""
 
     def __init__(self, load: Callable[[], Engine], size: int) -> None:
-        self._load, self._loaded, self._lock = load, None, threading.Lock()
-        self._loaded: Engine | None
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        # The thread must not hold the worker, or nobody's last reference would ever end it.
-        engine = _Engine(load)
-        self._engine = engine
-        threading.Thread(target=_serve, args=(self._jobs, engine, size), daemon=True).start()
+        self._engine = _once(load)
+        # The thread does not hold the worker: the last arm that lets go of it ends the thread.
+        threading.Thread(target=_serve, args=(self._jobs, self._engine, size), daemon=True).start()
         finalize(self, self._jobs.put, None)
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine()
+
+    async def write(self, request: Request) -> Completion:
+        done: Completion = await self._ask(_Job(request, None, Future()))
+        return done
+
+    async def score(self, turns: Sequence[Turn], choices: Sequence[str]) -> list[ChoiceScore] | None:
+        scores: list[ChoiceScore] | None = await self._ask(_Job(None, (turns, choices), Future()))
+        return scores
+
+    async def _ask(self, job: _Job) -> Any:
+        self._jobs.put(job)
+        return await asyncio.wrap_future(job.done)
+
+
+_workers: WeakValueDictionary[Any, _Worker] = WeakValueDictionary()
+
+
+def _worker(folder: Path, settings: dict[str, Any]) -> _Worker:
+    """The worker for a checkpoint with these settings, shared by all arms that have the same."""
+    key = (folder.resolve(), *settings.values())
+    worker = _workers.get(key)
+    if worker is None:
+
+        def load() -> Engine:
+            try:
+                from govaudit.models.engine import Engine
+            except ImportError as error:
+                raise BadInput(
+                    f"govaudit/ checkpoints need {error.name}, which is not installed",
+                    remedy='Run: pip install "govaudit[hf]".',
+                ) from error
+            return Engine.load(folder, **settings)
+
+        worker = _workers[key] = _Worker(load, settings["batch_size"])
+    return worker
+
+
+def _once(load: Callable[[], Engine]) -> Callable[[], Engine]:
+    lock = threading.Lock()
+    loaded: list[Engine] = []
+
+    def engine() -> Engine:
+        with lock:
+            if not loaded:
+                loaded.append(load())
+            return loaded[0]
+
+    return engine
+
+
+def _serve(jobs: SimpleQueue[_Job | None], engine: Callable[[], Engine], size: int) -> None:
+    """Run jobs batch by batch until ``None`` comes."""
+    while (job := jobs.get()) is not None:
+        batch = [job]
+        latest = time.monotonic() + _LONGEST
+        while len(batch) < size and time.monotonic() < latest:
+            try:
+                following = jobs.get(timeout=_QUIET)
+            except Empty:
+                break
+            if following is None:
+                return
+            batch.append(following)
+        batch = [job for job in batch if job.done.set_running_or_notify_cancel()]
+        writing = [(job.done, job.request) for job in batch if job.request is not None]
+        scoring = [(job.done, job.item) for job in batch if job.item is not None]
+        _run(writing, lambda requests: engine().generate(requests))
+        _run(scoring, lambda items: engine().loglikelihood(items))
+
+
+def _run(jobs: Sequence[tuple[Future[Any], Any]], work: Callable[[list[Any]], Sequence[Any]]) -> None:
+    if not jobs:
+        return
+    try:
+        for (done, _), result in zip(jobs, work([what for _, what in jobs]), strict=True):
+            done.set_result(result)
+    except Exception as error:
+        for done, _ in jobs:
+            done.set_exception(error)

@@ -1,4 +1,4 @@
-"""Stored responses as an arm: a JSON Lines file (plain or gzip) that answers instead of a model.
+"""``recorded/<file>`` as an Inspect model: a JSON Lines file (plain or gzip) answers instead of a model.
 
 A row has an answer (``completion`` or ``output``) and says what it answers: ``stimulus`` (the digest of a
 stimulus) or the text of a single user turn (``prompt`` or ``instruction``). ``epoch`` (1, 2, ...), ``model``
@@ -17,11 +17,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from inspect_ai.model import (
+    ChatCompletionChoice,
+    ChatMessage,
+    ChatMessageAssistant,
+    GenerateConfig,
+    ModelAPI,
+    ModelOutput,
+    ModelUsage,
+    StopReason,
+    modelapi,
+)
+from inspect_ai.tool import ToolChoice, ToolInfo
+
 from govaudit.errors import BadInput
+from govaudit.records import Unscored
 
 _QUESTION = ("stimulus", "prompt", "instruction")
 _ANSWER = ("completion", "output")
-STOP_REASONS = ("stop", "max_tokens", "model_length", "content_filter", "unknown")
+STOP_REASONS: tuple[StopReason, ...] = ("stop", "max_tokens", "model_length", "content_filter", "unknown")
 """Why an answer ended; ``length``, as some endpoints call it, is read as ``max_tokens``."""
 
 
@@ -32,7 +46,7 @@ class Answer:
     text: str
     model: str
     """Id that the file gives for it, or the file's own name."""
-    stop_reason: str
+    stop_reason: StopReason
     """One of :data:`STOP_REASONS`; ``unknown`` where the file does not say."""
 
 
@@ -143,3 +157,64 @@ def _row(line: str, path: Path, number: int) -> tuple[str, int | None, Answer | 
 
 def _key(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip()
+
+
+@modelapi(name="recorded")
+def recorded() -> type[ModelAPI]:
+    """Stored responses."""
+    return RecordedAPI
+
+
+class RecordedAPI(ModelAPI):
+    """Answers from a file. Generation settings have no effect."""
+
+    def __init__(
+        self,
+        model_name: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        config: GenerateConfig = GenerateConfig(),  # noqa: B008  # Inspect's own signature
+        *,
+        system: str | None = None,
+    ) -> None:
+        """``system``: text that the arm has around it; a first system message with this text is overlooked
+        when the prompt is looked up. :class:`BadInput` for a file that cannot be read."""
+        super().__init__(model_name, base_url, api_key, [], config)
+        self._system, self._recording = system, read(Path(model_name))
+
+    async def generate(
+        self,
+        input: list[ChatMessage],
+        tools: list[ToolInfo],
+        tool_choice: ToolChoice,
+        config: GenerateConfig,
+    ) -> ModelOutput:
+        """The recorded answer to the stimulus that the last message's ``metadata["stimulus"]`` names, else to
+        the text of the only user turn; ``metadata["epoch"]`` (1 without it) says which one. What is not
+        recorded is an empty output whose ``metadata["unscored"]`` says so."""
+        asked = list(input)
+        if asked and asked[0].role == "system" and asked[0].text == self._system:
+            asked = asked[1:]
+        alone = len(asked) == 1 and asked[0].role == "user"
+        where = (input[-1].metadata or {}) if input else {}
+        answer = self._recording.answer(
+            stimulus=where.get("stimulus"),
+            prompt=asked[0].text if alone else None,
+            epoch=where.get("epoch", 1),
+        )
+        missing = answer is None
+        answer = answer or Answer("", Path(self.model_name).name, "unknown")
+        message = ChatMessageAssistant(content=answer.text, model=answer.model, source="generate")
+        return ModelOutput(
+            model=answer.model,
+            choices=[ChatCompletionChoice(message=message, stop_reason=answer.stop_reason)],
+            usage=ModelUsage(),  # without it Inspect counts with a tokenizer that it fetches
+            metadata={"unscored": Unscored.NOT_RECORDED.value} if missing else {},
+        )
+
+    def max_connections(self) -> int:
+        return 64
+
+    async def count_text_tokens(self, text: str) -> int:
+        """An estimate: who answered, and how it counts, is not recorded."""
+        return len(text.encode()) // 4

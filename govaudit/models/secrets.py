@@ -28,7 +28,7 @@ def without_secrets(text: str) -> str:
 
 
 class SealedError(RuntimeError):
-    """A provider's error whose text held a secret; the text is clean, ``original`` is for retry rules only."""
+    """A provider's error whose text held a secret. The text is clean, ``original`` is for retry rules."""
 
     def __init__(self, text: str, original: Exception) -> None:
         super().__init__(text)

@@ -1,8 +1,9 @@
 """Gauges of one run: how well each rater agrees with the spec's labelled answers and with people.
 
 Two kinds of gold. The spec's own labelled answers gauge whoever was given them (checks, judges), pooled over
-clauses. Imported human ratings gauge every other rater arm by arm, on the answers that both rated; people
-gauge each other. Sources are never pooled.
+clauses because there are few of each. Imported human ratings gauge every other rater arm by arm and clause by
+clause, on the answers that both rated: a judge that reads one model or one clause well may fail on another.
+People gauge each other. Sources are never pooled.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def from_people(
     arms: Mapping[str, str],
     seed: int,
 ) -> list[GaugePart]:
-    """Gauges against the people of this run, per arm. ``arms``: digest -> name.
+    """Gauges against the people of this run, per arm and clause. ``arms``: digest -> name.
 
     The gold of a check, a judge or a likelihood is the majority of people; the gold of one person is the
     majority of the others; the gauge of ``people`` together is their agreement with each other (the first
@@ -61,14 +62,17 @@ def from_people(
                 continue
             gold, mine = _majority(by_rater, others), by_rater[rater.id]
             named = f"people of this run ({_names(others)})"
-        for arm in dict.fromkeys(arms.values()):
-            items = [
-                GoldItem(predicted=mine[key].value, gold=value, cluster=mine[key].cluster, clause=key[1])
-                for key, value in gold.items()
-                if key in mine and arm_of.get(key[0]) == arm
-            ]
-            if items:
-                parts.append(_part(gauge(rater.id, rater.rubric, named, items, seed), arm))
+        items: dict[tuple[str, str], list[GoldItem]] = defaultdict(list)
+        for (response, clause), value in gold.items():
+            said = mine.get((response, clause))
+            if said is not None and response in arm_of:
+                items[arm_of[response], clause].append(
+                    GoldItem(predicted=said.value, gold=value, cluster=said.cluster, clause=clause)
+                )
+        parts += [
+            _part(gauge(rater.id, rater.rubric, named, items[arm, clause], seed), arm)
+            for arm, clause in sorted(items)
+        ]
     return parts
 
 

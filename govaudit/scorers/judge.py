@@ -21,7 +21,7 @@ _TRUNCATED = frozenset(("max_tokens", "length", "model_length"))
 _FILTERED = frozenset(("content_filter", "refusal"))
 
 
-def prompt(  # noqa: PLR0917  # in the order in which they stand in the prompt
+def prompt(
     rubric: Rubric,
     clause_title: str,
     clause_text: str,

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from govaudit.specs.model import Clause, Label, Section, Spec
+from govaudit.specs.model import Label, Spec
 
 LINK = re.compile(r"\]\(#([^()\[\]\s]+)\)")
 """A markdown link to an anchor of the same document."""
@@ -24,9 +24,8 @@ def _by(keys: Iterable[str]) -> dict[str, int]:
 
 def internal_links(spec: Spec) -> list[str]:
     """Targets of the links to headings of the same spec in texts, commentary, captions and preamble."""
-    statements: tuple[Section | Clause, ...] = (*spec.sections, *spec.clauses)
     prose = [spec.preamble]
-    for statement in statements:
+    for statement in spec.statements:
         prose += [statement.title, statement.text, *statement.commentary]
         prose += [example.title for example in statement.examples]
     return [target for text in prose for target in LINK.findall(text)]
@@ -41,15 +40,14 @@ def counts(spec: Spec) -> dict[str, Any]:
     ``reasons`` are the labels that give a reason and name no rule; those that name one, with or without a
     reason, are ``rule_references``.
     """
-    statements: tuple[Section | Clause, ...] = (*spec.sections, *spec.clauses)
-    headed = [statement for statement in statements if statement.depth is not None]
+    headed = [statement for statement in spec.statements if statement.depth is not None]
     examples = [example for _, example in spec.examples()]
     blocks = [comparison for example in examples for comparison in example.comparisons]
     answers = [answer for comparison in blocks for answer in comparison.answers]
     labels = Counter(answer.label for answer in answers)
-    footnotes = [footnote for statement in statements for footnote in statement.footnotes]
+    footnotes = [footnote for statement in spec.statements for footnote in statement.footnotes]
     links = internal_links(spec)
-    targets = {statement.id for statement in statements}
+    targets = {statement.id for statement in spec.statements}
     prompts = {footnote.mark: len(footnote.prompts) for footnote in (*footnotes, *spec.unattached)}
     checked = spec.origin.prompts_digest is not None
     pairs = 0
@@ -73,7 +71,7 @@ def counts(spec: Spec) -> dict[str, Any]:
         "reasons": sum(answer.reason is not None and not answer.references for answer in answers),
         "rule_references": sum(bool(answer.references) for answer in answers),
         "good_bad_pairs": pairs,
-        "commentary": sum(len(statement.commentary) for statement in statements),
+        "commentary": sum(len(statement.commentary) for statement in spec.statements),
         "footnotes": len(footnotes),
         "footnotes_without_file": sum(not f.prompts for f in footnotes) if checked else None,
         "files_without_footnote": len(spec.unattached) if checked else None,

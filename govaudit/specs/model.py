@@ -391,6 +391,11 @@ class Spec(Frozen):
     def _by_id(self) -> dict[str, Clause]:
         return {clause.id: clause for clause in self.clauses}
 
+    @property
+    def statements(self) -> tuple[Section | Clause, ...]:
+        """All that the document says: every section, then every clause."""
+        return (*self.sections, *self.clauses)
+
     def section_title(self, clause: Clause) -> str:
         """Title of the nearest heading above a clause, or the empty string."""
         titles = {section.id: section.title for section in self.sections}
@@ -398,10 +403,9 @@ class Spec(Frozen):
 
     def examples(self) -> Iterator[tuple[Clause | Section, Example]]:
         """Every example with the clause or section that it stands in, in document order of each list."""
-        holders: tuple[Clause | Section, ...] = (*self.sections, *self.clauses)
-        for holder in holders:
-            for example in holder.examples:
-                yield holder, example
+        for statement in self.statements:
+            for example in statement.examples:
+                yield statement, example
 
 
 def schema() -> dict[str, Any]:

@@ -84,7 +84,7 @@ def _rows(text: str, path: Path, found: PromptFiles) -> None:
         if not line.strip():
             continue
         row = _row(line, path, number)
-        for key in row.keys() - _KEYS.keys():
+        for key in sorted(row.keys() - _KEYS.keys()):
             found.warnings.append(f"{path.name}, line {number}: the unknown key {key!r} is left out")
         mark, heading = row["footnote"], row["section_title"]
         seen[mark, row["n"]] += 1

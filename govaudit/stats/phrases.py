@@ -12,6 +12,7 @@ caller normalises and splits), gaps inside phrases, and near duplicates.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,14 +55,23 @@ class Phrases:
 
 def encode_documents(documents: Iterable[Sequence[Hashable]]) -> TokenDocuments:
     """Token ids in order of first appearance, from documents that are split into tokens already."""
-    ids: dict[Hashable, int] = {}
+    ids: defaultdict[Hashable, int] = defaultdict()
+    ids.default_factory = ids.__len__
     lengths: list[int] = [0]
     parts: list[IntArray] = []
+    pending: list[Hashable] = []
+
+    def number() -> None:
+        parts.append(np.fromiter(map(ids.__getitem__, pending), dtype=np.int64, count=len(pending)))
+        pending.clear()
+
     for document in documents:
-        parts.append(np.array([ids.setdefault(token, len(ids)) for token in document], dtype=np.int64))
         lengths.append(len(document))
-    tokens = np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-    return TokenDocuments(tokens, np.cumsum(lengths, dtype=np.int64), tuple(ids))
+        pending.extend(document)
+        if len(pending) > _BLOCK:
+            number()
+    number()
+    return TokenDocuments(np.concatenate(parts), np.cumsum(lengths, dtype=np.int64), tuple(ids))
 
 
 def frequent_ngrams(
@@ -150,10 +160,14 @@ def _windows(tokens: IntArray, offsets: IntArray, n: int) -> Iterator[tuple[int,
         yield begin, _hashes(tokens[begin : end + n - 1], n), inside
 
 
+def _bucket_bits(n_windows: int, min_documents: int) -> int:
+    """Bits of a table in which n-grams that occur once fill a bucket to at most a quarter of the bar."""
+    return min(_MAX_BUCKET_BITS, max(12, (4 * n_windows // min_documents).bit_length()))
+
+
 def _full_buckets(tokens: IntArray, offsets: IntArray, n: int, min_documents: int) -> tuple[BoolArray, int]:
     """Which buckets (of the top bits of the hash) hold enough n-grams to matter, and how many they hold."""
-    wanted = max(1, 4 * len(tokens) // min_documents)
-    bits = min(_MAX_BUCKET_BITS, max(12, wanted.bit_length()))
+    bits = _bucket_bits(len(tokens), min_documents)
     counts = np.zeros(1 << bits, dtype=np.int64)
     pending: list[HashArray] = []
     held = 0
@@ -193,8 +207,9 @@ def _thinned(at: IntArray, hashes: HashArray, min_documents: int) -> tuple[IntAr
     for multiplier in (0xD6E8FEB86659FD93, 0xA0761D6478BD642F):
         if min_documents == 1 or len(at) < 1 << 16:
             break
-        bucket = ((hashes * np.uint64(multiplier)) >> np.uint64(64 - _MAX_BUCKET_BITS)).view(np.int64)
-        kept = (np.bincount(bucket, minlength=1 << _MAX_BUCKET_BITS) >= min_documents)[bucket]
+        bits = _bucket_bits(len(at), min_documents)
+        bucket = ((hashes * np.uint64(multiplier)) >> np.uint64(64 - bits)).view(np.int64)
+        kept = (np.bincount(bucket, minlength=1 << bits) >= min_documents)[bucket]
         at, hashes = at[kept], hashes[kept]
     return at, hashes
 

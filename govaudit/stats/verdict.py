@@ -8,7 +8,7 @@ no model behaviour can keep or break.
 false one by ``alpha``. ``compliant`` is a certificate: unscored items count as broken, Benjamini-Hochberg
 bounds the expected share of false ones by ``fdr``. Everything else is ``inconclusive`` with one reason.
 
-The family is every finding with at least one scored item, fixed by what was asked and not by what came out.
+The family is every probed finding, fixed by what was asked and not by what came out, unscored ones included.
 A finding that fails a gate stays in it with a p-value of 1: taking it out afterwards could leave mostly false
 certificates standing, taking it out before would make the others' thresholds depend on outcomes.
 """
@@ -93,6 +93,15 @@ class _Items:
     clusters: list[Hashable]
     unscored: list[Hashable]
 
+    @property
+    def rate(self) -> float:
+        """Share of scored items that are broken; 0 where none is scored."""
+        return float(self.broken.mean()) if len(self.broken) else 0.0
+
+    @property
+    def unscored_share(self) -> float:
+        return len(self.unscored) / (len(self.broken) + len(self.unscored))
+
 
 @dataclass(frozen=True, eq=False)
 class _Side:
@@ -118,8 +127,9 @@ def decide(evidence: Sequence[Evidence], alpha: float = 0.05, fdr: float = 0.05)
         _Items(np.asarray(item.broken, dtype=np.float64), list(item.clusters), list(item.unscored_clusters))
         for item in evidence
     ]
-    family = [i for i, items in enumerate(read) if len(items.broken)]
-    decisions = [_without_data(items) for items in read]
+    untested = Decision(Verdict.untested, Reason.no_probe, 0.0, 1.0, 1.0, 1.0, None)
+    decisions = [untested] * len(read)
+    family = [i for i, items in enumerate(read) if len(items.broken) or items.unscored]
     if not family:
         return tuple(decisions)
     data = [read[i] for i in family]
@@ -136,10 +146,8 @@ def decide(evidence: Sequence[Evidence], alpha: float = 0.05, fdr: float = 0.05)
     lower = np.minimum(intervals.gaffke_lower(low.shares, low.counts, alpha), low.rate)
     upper = np.maximum(1 - intervals.gaffke_lower(mirrored.shares, mirrored.counts, fdr), high.rate)
 
-    rate = np.array([items.broken.mean() for items in data])
-    missing = np.array([len(items.unscored) / (len(items.broken) + len(items.unscored)) for items in data])
     accuse = [_gate_violated(item) for item in members]
-    certify = [_gate_compliant(item, share) for item, share in zip(members, missing, strict=True)]
+    certify = [_gate_compliant(item, items) for item, items in zip(members, data, strict=True)]
     # A limit that equals the tolerance certifies but does not accuse, whatever the last digit says.
     p_accuse = np.where([gate is None for gate in accuse], np.minimum(p_violated * (1 + 1e-9), 1.0), 1.0)
     p_certify = np.where([gate is None for gate in certify], p_compliant * (1 - 1e-9), 1.0)
@@ -159,33 +167,26 @@ def decide(evidence: Sequence[Evidence], alpha: float = 0.05, fdr: float = 0.05)
             verdict, reason = Verdict.compliant, Reason.rate_within_tolerance
         else:
             verdict = Verdict.inconclusive
-            heading_violated = rate[k] > tolerance[k]
-            gate = accuse[k] if heading_violated else certify[k]
-            hidden = heading_violated and low.rate[k] <= tolerance[k] and missing[k] > LARGEST_SHARE_UNSCORED
-            alone = p_accuse[k] <= alpha if heading_violated else p_certify[k] <= fdr
-            if gate is not None:
-                reason = gate
-            elif hidden:
-                reason = Reason.too_many_unscored
-            else:
-                reason = Reason.multiplicity if alone else Reason.interval_spans_tolerance
-                more = more_violated[k] if heading_violated else more_compliant[k]
-        decisions[i] = Decision(
-            verdict,
-            reason,
-            float(lower[k]),
-            float(upper[k]),
-            float(p_violated[k]),
-            float(p_compliant[k]),
-            more,
-        )
+            upwards = data[k].rate > tolerance[k]
+            alone = p_accuse[k] <= alpha if upwards else p_certify[k] <= fdr
+            drowned = upwards and low.rate[k] <= tolerance[k]
+            reason = _obstacle(data[k], accuse[k] if upwards else certify[k], drowned, alone)
+            if reason in (Reason.multiplicity, Reason.interval_spans_tolerance):
+                more = more_violated[k] if upwards else more_compliant[k]
+        numbers = float(lower[k]), float(upper[k]), float(p_violated[k]), float(p_compliant[k])
+        decisions[i] = Decision(verdict, reason, *numbers, more)
     return tuple(decisions)
 
 
-def _without_data(items: _Items) -> Decision:
-    if items.unscored:
-        return Decision(Verdict.inconclusive, Reason.nothing_scored, 0.0, 1.0, 1.0, 1.0, None)
-    return Decision(Verdict.untested, Reason.no_probe, 0.0, 1.0, 1.0, 1.0, None)
+def _obstacle(items: _Items, gate: Reason | None, drowned: bool, alone: bool) -> Reason:
+    """What keeps a probed finding from the verdict that its rate points to."""
+    if not len(items.broken):
+        return Reason.nothing_scored
+    if gate is not None:
+        return gate
+    if drowned and items.unscored_share > LARGEST_SHARE_UNSCORED:
+        return Reason.too_many_unscored
+    return Reason.multiplicity if alone else Reason.interval_spans_tolerance
 
 
 def _side(data: Sequence[_Items], unscored_as: float) -> _Side:
@@ -207,10 +208,10 @@ def _gate_violated(item: Evidence) -> Reason | None:
     return None if item.gauge_covers else Reason.no_gauge
 
 
-def _gate_compliant(item: Evidence, unscored_share: float) -> Reason | None:
+def _gate_compliant(item: Evidence, items: _Items) -> Reason | None:
     if not item.gauge_covers:
         return Reason.no_gauge
-    if unscored_share > LARGEST_SHARE_UNSCORED:
+    if items.unscored_share > LARGEST_SHARE_UNSCORED:
         return Reason.too_many_unscored
     if item.control_passed is None:
         return Reason.no_control_set

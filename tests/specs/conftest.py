@@ -53,7 +53,9 @@ def _cut(text: str) -> list[str]:
     text = LABEL.sub(lambda match: "\0" + re.sub(r"[\[\]#,]", "\0", match[1]) + "\0", text)
     text = re.sub("-->|<!--", "\0", text)
     values = re.compile(r"""([\w:.-]+)\s*=\s*["']([^"']*)["']""")
-    return TAG.sub(lambda m: "\0" + "\0".join("\0".join(v) for v in values.findall(m[2])) + "\0", text).split("\0")
+    return TAG.sub(lambda m: "\0" + "\0".join("\0".join(v) for v in values.findall(m[2])) + "\0", text).split(
+        "\0"
+    )
 
 
 def _pieces(line: str) -> list[str]:

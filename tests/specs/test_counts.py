@@ -84,10 +84,10 @@ def within(spec: Spec) -> dict[str, object]:
     fences = Counter(len(example.comparisons) for example in examples)
     texts = [
         text
-        for statement in (*spec.sections, *spec.clauses)
+        for statement in spec.statements
         for text in (statement.text, *statement.commentary, *(e.title for e in statement.examples))
     ]
-    marks = {f.mark for clause in (*spec.sections, *spec.clauses) for f in clause.footnotes if f.prompts}
+    marks = {f.mark for statement in spec.statements for f in statement.footnotes if f.prompts}
     return {
         "rules of level 2, 3, 4": tuple(sum(c.depth == level for c in spec.clauses) for level in (2, 3, 4)),
         "captions within rules": sum(len(clause.examples) for clause in spec.clauses),
@@ -97,7 +97,10 @@ def within(spec: Spec) -> dict[str, object]:
         "comparisons of one good and one bad answer": shapes[1, 1, 0],
         "comparisons of one good and two bad answers": shapes[1, 2, 0],
         "comparisons of one good and three bad answers": shapes[1, 3, 0],
-        "assistant turns inside and outside comparisons": (sum(len(b.answers) for b in blocks), roles["assistant"]),
+        "assistant turns inside and outside comparisons": (
+            sum(len(b.answers) for b in blocks),
+            roles["assistant"],
+        ),
         "user, developer, system turns": (roles["user"], roles["developer"], roles["system"]),
         "fences with several user turns": sum(n > 1 for n in users),
         "fences without a user turn": sum(n == 0 for n in users),
@@ -107,7 +110,9 @@ def within(spec: Spec) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_counts_of_the_published_specs_equal_the_independent_counts(published: Published, version: str) -> None:
+def test_counts_of_the_published_specs_equal_the_independent_counts(
+    published: Published, version: str
+) -> None:
     found = counts(published(version)[0])
     assert found.pop("by_section")
     assert found == {name: row[VERSIONS.index(version)] for name, row in PUBLISHED.items()}
@@ -115,7 +120,9 @@ def test_counts_of_the_published_specs_equal_the_independent_counts(published: P
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_finer_counts_equal_the_independent_counts(published: Published, version: str) -> None:
-    assert within(published(version)[0]) == {name: row[VERSIONS.index(version)] for name, row in WITHIN.items()}
+    assert within(published(version)[0]) == {
+        name: row[VERSIONS.index(version)] for name, row in WITHIN.items()
+    }
 
 
 def test_sections_are_counted_by_the_nearest_container_above(published: Published) -> None:
@@ -144,7 +151,7 @@ def test_two_rules_have_no_example_in_any_version(published: Published) -> None:
 def test_prompts_have_the_counted_roles(published: Published) -> None:
     """The 288 prompts of the first version: 39 developer messages, 9 system messages, 20 answers as context."""
     spec, _ = published("2025-02-12")
-    prompts = [p for c in (*spec.sections, *spec.clauses) for f in c.footnotes for p in f.prompts]
+    prompts = [p for statement in spec.statements for f in statement.footnotes for p in f.prompts]
     roles = Counter(turn.role for prompt in prompts for turn in prompt.turns)
     assert (roles["developer"], roles["system"], roles["assistant"]) == (39, 9, 20)
 

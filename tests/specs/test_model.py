@@ -16,7 +16,9 @@ SPECS = Path(__file__).resolve().parents[2] / "specs"
 
 
 def spec(**changes: object) -> Spec:
-    return Spec.model_validate({"id": "x", "version": "1", "clauses": [{"id": "a", "text": "Be kind."}], **changes})
+    return Spec.model_validate(
+        {"id": "x", "version": "1", "clauses": [{"id": "a", "text": "Be kind."}], **changes}
+    )
 
 
 def test_the_schema_file_is_the_schema_of_the_types() -> None:

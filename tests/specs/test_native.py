@@ -77,7 +77,12 @@ def test_comments_order_line_ends_and_a_byte_order_mark_do_not_matter(tmp_path: 
 
 
 def test_json_is_read_as_the_yaml_that_it_is() -> None:
-    assert native.parse('{"schema_version": "1.0", "id": "\\ud83d\\ude00", "version": "1", "clauses": [{"id": "a", "text": "b"}]}').id == "\U0001f600"
+    assert (
+        native.parse(
+            '{"schema_version": "1.0", "id": "\\ud83d\\ude00", "version": "1", "clauses": [{"id": "a", "text": "b"}]}'
+        ).id
+        == "\U0001f600"
+    )
 
 
 def test_a_later_minor_version_is_read_as_long_as_its_keys_are_known() -> None:
@@ -151,7 +156,9 @@ def test_a_fault_is_named_with_its_line_its_clause_and_a_remedy(
         (b"just words", 1, "must be a mapping"),
     ],
 )
-def test_a_file_that_holds_no_spec_is_refused(tmp_path: Path, content: bytes, line: int | None, words: str) -> None:
+def test_a_file_that_holds_no_spec_is_refused(
+    tmp_path: Path, content: bytes, line: int | None, words: str
+) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(content)
     with pytest.raises(BadInput, match=words) as caught:
@@ -188,7 +195,9 @@ def test_text_of_several_lines_is_a_literal_block() -> None:
 
 
 @pytest.mark.parametrize("version", ["2025-02-12", "2025-04-11", "2025-09-12", "2025-10-27"])
-def test_a_published_spec_survives_writing_and_reading_to_the_byte(published: Published, version: str) -> None:
+def test_a_published_spec_survives_writing_and_reading_to_the_byte(
+    published: Published, version: str
+) -> None:
     spec, _ = published(version)
     written = native.dump(spec)
     read = native.parse(written)
@@ -197,11 +206,13 @@ def test_a_published_spec_survives_writing_and_reading_to_the_byte(published: Pu
     assert native.dump(read) == written
 
 
-ANY_TEXT = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 AWKWARD = st.one_of(
     ANY_TEXT,
     st.text(st.sampled_from(" \n\t\r-:#'\"|>[]{}?&*!%@`,\\ax0\u2028\u0085\ufeff\xa0"), min_size=1),
-    st.sampled_from(["on", "No", "null", "~", "1e3", "0x1", "2025-01-01", "1:20", "---", "...", "- a", "a: b", "a #b"]),
+    st.sampled_from(
+        ["on", "No", "null", "~", "1e3", "0x1", "2025-01-01", "1:20", "---", "...", "- a", "a: b", "a #b"]
+    ),
 )
 
 
@@ -209,7 +220,9 @@ AWKWARD = st.one_of(
 @given(AWKWARD, AWKWARD, AWKWARD, AWKWARD)
 def test_any_text_survives_writing_and_reading(identity: str, text: str, key: str, content: str) -> None:
     turn = Message(role="user", content=content, attributes={key: content})
-    clause = Clause(id=identity, text=text, tags=(text, content), examples=(Example(title=key, turns=(turn,)),))
+    clause = Clause(
+        id=identity, text=text, tags=(text, content), examples=(Example(title=key, turns=(turn,)),)
+    )
     spec = Spec(id=text, version=content, clauses=(clause,), preamble=content)
     written = native.dump(spec)
     read = native.parse(written)
@@ -227,7 +240,28 @@ def test_a_long_key_survives() -> None:
 
 def test_whatever_is_done_to_a_file_it_is_read_or_refused_with_a_line() -> None:
     rng = random.Random(20251027)
-    signs = ["[", "]", "{", "}", ":", ",", "#", "&a ", "*a ", "!x ", "|", ">", "'", '"', "%", "- ", "\t", "\n", "? ", "\\"]
+    signs = [
+        "[",
+        "]",
+        "{",
+        "}",
+        ":",
+        ",",
+        "#",
+        "&a ",
+        "*a ",
+        "!x ",
+        "|",
+        ">",
+        "'",
+        '"',
+        "%",
+        "- ",
+        "\t",
+        "\n",
+        "? ",
+        "\\",
+    ]
     read = 0
     for _ in range(400):
         text = list(SMALL)
@@ -274,6 +308,8 @@ def test_the_house_rules_ask_for_answers_and_for_refusals() -> None:
     assert expected["answer-plain-questions"] == {Expected.COMPLY}
     assert expected["no-help-to-hurt"] == {Expected.REFUSE}
     assert spec.clause("no-help-to-hurt").bright_line
-    assert [clause.id for clause in spec.clauses if "over-refusal" in clause.tags] == ["answer-plain-questions"]
+    assert [clause.id for clause in spec.clauses if "over-refusal" in clause.tags] == [
+        "answer-plain-questions"
+    ]
     roles = {m.role for probe in spec.clause("developer-sets-the-format").probes for m in probe.messages}
     assert roles == {"developer", "user"}

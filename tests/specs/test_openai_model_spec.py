@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,7 +88,9 @@ def imported(tmp_path: Path) -> Import:
     return run
 
 
-def row(mark: str, conversation: str = "<user>\nHi\n</user>", heading: str = "Be kind", n: int = 0) -> dict[str, object]:
+def row(
+    mark: str, conversation: str = "<user>\nHi\n</user>", heading: str = "Be kind", n: int = 0
+) -> dict[str, object]:
     return {"footnote": mark, "n": n, "section_title": heading, "title": "t", "conversation": conversation}
 
 
@@ -139,13 +142,13 @@ def test_prompts_hang_on_the_sentence_that_cites_them(published: Published) -> N
     spec, _ = published("2025-10-27")
     footnotes = {f.mark: f for f in spec.clause("love_humanity").footnotes}
     assert len(footnotes["092i"].prompts) == 5
-    for clause in (*spec.sections, *spec.clauses):
-        text = "\n".join((clause.text, *clause.commentary))
-        for footnote in clause.footnotes:
+    for statement in spec.statements:
+        text = "\n".join((statement.text, *statement.commentary))
+        unmarked = " ".join(re.sub(r"\s?\[\^\w+\]", "", text).split())
+        for footnote in statement.footnotes:
             assert f"[^{footnote.mark}]" in text
-            assert "[^" not in footnote.sentence
-            assert footnote.sentence[:30].split(".")[0].split("[")[0] in text.replace("*", "") or "*" in text
-            assert not any("\n\n" in footnote.sentence for _ in footnote.prompts)
+            assert footnote.sentence in unmarked
+            assert len(footnote.sentence) < 700
 
 
 def test_a_heading_without_authority_is_a_section(published: Published) -> None:
@@ -172,11 +175,19 @@ def test_clauses_are_rules_or_defaults_and_nothing_else_is_guessed(published: Pu
 
 def test_changes_between_versions_are_the_known_ones(published: Published) -> None:
     old, april, new, last = (published(version)[0] for version in VERSIONS)
-    ids = [{c.id for c in (*spec.sections, *spec.clauses)} for spec in (old, april, new, last)]
+    ids = [{statement.id for statement in spec.statements} for spec in (old, april, new, last)]
     assert ids[0] == ids[1]
-    assert [(c.id, c.title, c.authority) for c in old.clauses] == [(c.id, c.title, c.authority) for c in april.clauses]
+    assert [(c.id, c.title, c.authority) for c in old.clauses] == [
+        (c.id, c.title, c.authority) for c in april.clauses
+    ]
     assert [c.id for c in old.clauses if c.text_digest != april.clause(c.id).text_digest]
-    assert ids[1] - ids[2] == {"approachable", "be_empathetic", "be_engaging", "be_kind", "protect_privileged_messages"}
+    assert ids[1] - ids[2] == {
+        "approachable",
+        "be_empathetic",
+        "be_engaging",
+        "be_kind",
+        "protect_privileged_messages",
+    }
     assert ids[2] - ids[1] == {
         "red_line_principles", "no_other_objectives", "scope_of_autonomy", "control_side_effects", "be_warm",
         "protect_privileged_information", "love_humanity", "be_responsible", "be_interesting_and_interested",
@@ -198,7 +209,9 @@ def test_a_published_prompt_file_says_the_same_as_its_rows(data: Path, tmp_path:
         assert list(found.files) == ["092i"]
         assert found.warnings == []
         assert found.files["092i"].title == rows.title == "Love humanity"
-        assert [(p.title, p.turns) for p in found.files["092i"].prompts] == [(p.title, p.turns) for p in rows.prompts]
+        assert [(p.title, p.turns) for p in found.files["092i"].prompts] == [
+            (p.title, p.turns) for p in rows.prompts
+        ]
 
 
 def test_the_prompts_are_part_of_a_spec_s_identity(published: Published, data: Path) -> None:
@@ -217,13 +230,28 @@ def test_a_small_document_is_read_part_by_part(imported: Import) -> None:
     assert warnings == ()
     (section,), (clause,) = spec.sections, spec.clauses
     assert (spec.id, spec.title, spec.version) == ("openai-model-spec", "Rules", "test")
-    assert (section.id, section.title, section.depth, section.text) == ("rules", "Rules", 1, "Some words before the rules.")
-    assert (clause.id, clause.title, clause.authority, clause.section, clause.depth) == ("be_kind", "Be kind", "root", "rules", 2)
+    assert (section.id, section.title, section.depth, section.text) == (
+        "rules",
+        "Rules",
+        1,
+        "Some words before the rules.",
+    )
+    assert (clause.id, clause.title, clause.authority, clause.section, clause.depth) == (
+        "be_kind",
+        "Be kind",
+        "root",
+        "rules",
+        2,
+    )
     assert clause.text == (
         "The assistant should be kind[^ab12]. It never mocks. See [?](#rules).\n\nMore about kindness."
     )
     assert clause.commentary == ("Kindness is hard.\n\n- And it pays.",)
-    assert (clause.source.anchor, clause.source.path, clause.source.line) == ("be_kind", ("Rules", "Be kind"), 5)
+    assert (clause.source.anchor, clause.source.path, clause.source.line) == (
+        "be_kind",
+        ("Rules", "Be kind"),
+        5,
+    )
     (footnote,) = clause.footnotes
     assert (footnote.mark, footnote.sentence) == ("ab12", "The assistant should be kind.")
     assert [turn.content for prompt in footnote.prompts for turn in prompt.turns] == ["Hi"]
@@ -245,7 +273,10 @@ def test_a_small_document_is_read_part_by_part(imported: Import) -> None:
 
 def test_an_entity_is_undone_once() -> None:
     assert transcript.unescape("&amp;lt; &lt;b&gt; &quot;&apos; &#65;&#x42;") == "&lt; <b> \"' AB"
-    assert transcript.unescape("?a=1&copy=2 &nbsp; &#0; &#xD800; &#x110000;") == "?a=1&copy=2 &nbsp; &#0; &#xD800; &#x110000;"
+    assert (
+        transcript.unescape("?a=1&copy=2 &nbsp; &#0; &#xD800; &#x110000;")
+        == "?a=1&copy=2 &nbsp; &#0; &#xD800; &#x110000;"
+    )
 
 
 @pytest.mark.parametrize(
@@ -263,7 +294,12 @@ def test_an_entity_is_undone_once() -> None:
 def test_labels(comment: str, label: str, references: tuple[str, ...], reason: str | None) -> None:
     read = transcript.read(f"<comparison>\n<assistant> <!-- {comment} -->\nx\n</assistant>\n</comparison>")
     (answer,) = read.comparisons[0].answers
-    assert (answer.label.value, answer.references, answer.reason, answer.content) == (label, references, reason, "x")
+    assert (answer.label.value, answer.references, answer.reason, answer.content) == (
+        label,
+        references,
+        reason,
+        "x",
+    )
     assert read.warnings == ()
 
 
@@ -298,28 +334,28 @@ def test_the_sentence_around_a_mark(imported: Import, paragraph: str, sentence: 
         ("<user comment", "<robot>x</robot>\n<user comment", ("line 17", "unknown tag <robot>")),
         ("</system>", "", ("line 12", "<system> is not closed")),
         ("Je suis", "<b>Je</b> suis", ("line 17", "<b> inside <user>")),
-        ("And now?\n </user>", "And now?\n </user>\n[...]", ("line 35", "outside every message", "[...]")),
+        ("And now?\n </user>", "And now?\n </user>\n[...]", ("line 34", "outside every message", "[...]")),
         ("<!-- BAD[#be_kind]: mocks -->", "", ("line 21", "without a label")),
         ("BAD[#be_kind]", "MEH", ("line 21", "without a label")),
         ("BAD[#be_kind]", "BAD[#be_cruel]", ("line 9", "#be_cruel", "no such heading")),
-        ("<assistant> <!-- OK, in a way -->\nOne moment.\n</assistant>\n", "", ("line 35", "without any labelled answer")),
-        ("<assistant> <!-- OK", "<user>x</user>\n<assistant> <!-- OK", ("line 36", "<user> inside a comparison")),
-        ("<user>\nAnd", "<user> <!-- aside -->\nAnd", ("line 32", "comment", "attribute")),
+        ("<assistant> <!-- OK, in a way -->\nOne moment.\n</assistant>\n", "", ("line 34", "without any labelled answer")),
+        ("<assistant> <!-- OK", "<user>x</user>\n<assistant> <!-- OK", ("line 35", "<user> inside a comparison")),
+        ("<user>\nAnd", "<user> <!-- aside -->\nAnd", ("line 31", "comment", "attribute")),
         ("[?](#rules)", "[?](#laws)", ("line 7", "#laws", "nowhere")),
         ("**Example**: a sad user\n\n", "", ("line 9", "fence without a caption")),
-        ("More about", "**Example**: lost\n\nMore about", ("line 48", "caption without a fence")),
+        ("More about", "**Example**: lost\n\nMore about", ("line 47", "caption without a fence")),
         ("~~~xml", "~~~", ("line 11", "marked with nothing")),
-        ('!!! meta "Commentary"', '!!! warning "Danger"', ("line 42", "admonition", "Danger", "kept as text")),
-        ("    Kindness is hard.\n\n    - And it pays.\n", "", ("line 42", "without a body")),
-        ("More about", "[^zz]: a text\n\nMore about", ("line 48", "[^zz]")),
-        ("More about", "More[^ab12] about", ("line 48", "more than once")),
-        ("More about", "More[^zz] about", ("line 48", "[^zz]", "no prompt file")),
+        ('!!! meta "Commentary"', '!!! warning "Danger"', ("line 41", "admonition", "Danger", "kept as text")),
+        ("    Kindness is hard.\n\n    - And it pays.\n", "", ("line 41", "without a body")),
+        ("More about", "[^zz]: a text\n\nMore about", ("line 47", "[^zz]")),
+        ("More about", "More[^ab12] about", ("line 47", "more than once")),
+        ("More about", "More[^zz] about", ("line 47", "[^zz]", "no prompt file")),
         ("kind[^ab12]", "kind", ("no sentence cites", "[^ab12]")),
         ("# Rules", "Hello.\n\n# Rules", ("line 1", "preamble")),
         ("# Rules", "Hello[^q].\n\n# Rules", ("line 1", "[^q]", "before the first heading")),
-        ("More about kindness.", "## Empty {#empty authority=root}", ("line 48", "no text of its own")),
-        ("More about", "### Inner {#inner authority=root}\n\nMore about", ("line 48", "inside the rule be_kind")),
-        ("More about", "### Inner {#inner}\n\nMore about", ("line 48", "inside the rule be_kind")),
+        ("More about kindness.", "## Empty {#empty authority=root}", ("line 47", "no text of its own")),
+        ("More about", "### Inner {#inner authority=root}\n\nMore about", ("line 47", "inside the rule be_kind")),
+        ("More about", "### Inner {#inner}\n\nMore about", ("line 47", "inside the rule be_kind")),
     ],
 )  # fmt: skip
 def test_what_has_no_place_is_kept_and_warned_of(
@@ -399,8 +435,16 @@ def test_windows_line_ends_change_nothing(imported: Import, tmp_path: Path) -> N
     ("text", "line", "words"),
     [
         (SMALL.replace("~~~\n\n!!!", "\n!!!"), 11, "the fence opened here is not closed"),
-        (SMALL.replace("~~~\n\n!!!", "\n**Example**: x\n\n~~~xml\n~~~\n\n!!!"), 11, "the fence opened here is not closed"),
-        (SMALL.replace("~~~\n\n!!!", "\n## Next {#next}\n\n~~~\n\n!!!"), 11, "the fence opened here is not closed"),
+        (
+            SMALL.replace("~~~\n\n!!!", "\n**Example**: x\n\n~~~xml\n~~~\n\n!!!"),
+            11,
+            "the fence opened here is not closed",
+        ),
+        (
+            SMALL.replace("~~~\n\n!!!", "\n## Next {#next}\n\n~~~\n\n!!!"),
+            11,
+            "the fence opened here is not closed",
+        ),
         (SMALL + "\n```\ncode\n", 49, "the fence opened here is not closed"),
         ("~~~\n" + SMALL, 1, "the fence opened here is not closed"),
         (SMALL + "\n## Again {#be_kind}\n", 49, "'be_kind' is given twice: in line 5 and in line 49"),
@@ -411,7 +455,9 @@ def test_windows_line_ends_change_nothing(imported: Import, tmp_path: Path) -> N
         ("# A {#a}\n\0", 2, "NUL byte"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_its_line(tmp_path: Path, text: str, line: int | None, words: str) -> None:
+def test_what_cannot_be_read_is_refused_with_its_line(
+    tmp_path: Path, text: str, line: int | None, words: str
+) -> None:
     path = tmp_path / "spec.md"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BadInput) as caught:
@@ -463,7 +509,12 @@ def test_odd_prompts_are_kept_and_warned_of(tmp_path: Path) -> None:
     assert [turn.content for turn in found.files["b"].prompts[0].turns] == ["no tags at all"]
     assert "<!-- GOOD -->" in found.files["c"].prompts[0].loose[0].text
     assert len(found.files["c"].prompts[0].turns) == 1
-    for words in (("line 2", "[^a]", "twice"), ("line 3", "'extra'"), ("line 3", "no message"), ("line 4", "no place")):
+    for words in (
+        ("line 2", "[^a]", "twice"),
+        ("line 3", "'extra'"),
+        ("line 3", "no message"),
+        ("line 4", "no place"),
+    ):
         assert says(tuple(found.warnings), *words)
 
 

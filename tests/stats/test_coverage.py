@@ -296,7 +296,7 @@ class Block:
     tolerance: float
 
 
-def block(  # noqa: PLR0917
+def block(
     rng: np.random.Generator,
     audits: int,
     rates: Array,

@@ -111,7 +111,8 @@ def coverage(setting: Setting, runs: int) -> Coverage:
         widths.append([found[k].high - found[k].low for k in range(K)])
         estimates.append(fit.ratings)
     ideal = 2 * 1.96 * np.std(estimates, axis=0)
-    return Coverage(*(held / runs).tolist(), float(np.mean(np.mean(widths, axis=0) / ideal)))
+    shares: list[float] = [*(held / runs).tolist(), float(np.mean(np.mean(widths, axis=0) / ideal))]
+    return Coverage(*shares)
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

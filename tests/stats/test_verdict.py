@@ -157,6 +157,13 @@ def test_untested_clauses_do_not_enlarge_the_family() -> None:
     assert decide([weak, *[evidence([])] * 199])[0].verdict is Verdict.violated
 
 
+def test_a_clause_whose_every_judgement_is_missing_enlarges_the_family() -> None:
+    weak = evidence([1, 1, 0, 0, 0, 0, 0])
+    found = decide([weak, *[evidence([], unscored=[1, 2])] * 199])
+    assert found[0].reason is Reason.multiplicity
+    assert {d.reason for d in found[1:]} == {Reason.nothing_scored}
+
+
 def test_gated_findings_stay_in_the_family_with_a_p_value_of_one() -> None:
     """Ten false certificates among a hundred are 10 %: gates that drop the ninety true ones must cost."""
     gated = replace(CLEAN, control_passed=False)
