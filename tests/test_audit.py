@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from endpoint import Endpoint, endpoint
 
+from govaudit.cli import main
 from govaudit.records import read_ratings, read_responses
 from govaudit.reports.document import Report
 
@@ -327,7 +328,11 @@ def test_a_blind_sheet_goes_out_and_comes_back_as_a_person(tmp_path: Path) -> No
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_code_2(
-    tmp_path: Path, args: tuple[str, ...], problem: str
+    tmp_path: Path,
+    args: tuple[str, ...],
+    problem: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     spec_file(tmp_path, 2)
     (tmp_path / "empty").mkdir()
@@ -337,10 +342,14 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
     )
     (tmp_path / "fence.md").write_text("# A {#a}\n\n**Example**: x\n\n~~~xml\n<user>\nhi\n</user>\n")
     (tmp_path / "anchors.md").write_text("# A {#a}\n\n## B {#a authority=root}\n\ntext\n")
-    done = govaudit(tmp_path, *args)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("govaudit: ")]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["govaudit", *args])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    told = capsys.readouterr().err
+    assert exit_.value.code == 2, told
+    assert "Traceback" not in told
+    lines = [line for line in told.splitlines() if line.startswith("govaudit: ")]
     assert len(lines) == 1
     assert problem in lines[0]
     assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").glob("*/responses.parquet"))

@@ -142,7 +142,7 @@ def likelihood(suite: Suite, responses: Sequence[Response], rubrics: Mapping[str
                     measure=Measure.LIKELIHOOD,
                     scale=Scale.BINARY,
                     value=result.value,
-                    label="" if result.value is None else ("bad" if result.value else "good"),
+                    label=_preference(result),
                     probabilities=({} if result.probability_bad is None else {"bad": result.probability_bad}),
                     unscored=result.unscored,
                     cluster=pair.probe.cluster,
@@ -151,6 +151,16 @@ def likelihood(suite: Suite, responses: Sequence[Response], rubrics: Mapping[str
         if ratings:
             out += Rated(tuple(ratings), (rater,))
     return out
+
+
+def _preference(result: choice.Choice) -> str:
+    """The preferred kind of answer, and how much of the arm's probability was on the letters at all."""
+    if result.value is None:
+        return ""
+    label = "bad" if result.value else "good"
+    if result.captured_mass is None:
+        return label
+    return f"{label} (captured mass {result.captured_mass:.2f})"
 
 
 def judged(

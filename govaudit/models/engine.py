@@ -271,8 +271,10 @@ class Engine:
         that it does not tell apart (:meth:`roles`).
         """
         merged = sorted({turn.role for turn in turns} - set(self.roles()))
-        if merged:
-            raise TemplateError(f"the role {merged[0]} is not told apart from others")
+        if merged or not turns:
+            raise TemplateError(
+                f"the role {merged[0]} is not told apart from others" if merged else "nobody has spoken"
+            )
         if turns and turns[-1].role == "assistant":
             turns, answer = turns[:-1], (turns[-1].content or "") + answer
         if self.chat_template is None:
@@ -282,15 +284,22 @@ class Engine:
         # The answer enters through the template, because only so are its control tokens read as text. Jinja
         # drops one newline at the very end of a template, which would no longer stand at the end.
         template = self.chat_template.removesuffix("\n") + "{{ " + _ANSWER + " }}"
-        ids: list[int] = self.tokenizer.apply_chat_template(
-            [{"role": turn.role, "content": turn.content} for turn in turns],
-            chat_template=template,
-            add_generation_prompt=True,
-            sanitize_control_tokens=True,
-            return_dict=False,
-            **{_ANSWER: answer},
-            **_effort(effort),
-        )
+        try:
+            ids: list[int] = self.tokenizer.apply_chat_template(
+                [{"role": turn.role, "content": turn.content} for turn in turns],
+                chat_template=template,
+                add_generation_prompt=True,
+                sanitize_control_tokens=True,
+                return_dict=False,
+                **{_ANSWER: answer},
+                **_effort(effort),
+            )
+        except (
+            TypeError,
+            ValueError,
+            LookupError,
+        ) as error:  # a template is a program with faults of its own
+            raise TemplateError(str(error)) from error
         return ids
 
     def roles(self) -> tuple[str, ...]:
@@ -329,7 +338,7 @@ class Engine:
                 chat_template=self.chat_template,
                 tokenize=False,
             )
-        except TemplateError:
+        except (TemplateError, TypeError, ValueError, LookupError):
             return None
         return text
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -58,20 +59,15 @@ def encode_documents(documents: Iterable[Sequence[Hashable]]) -> TokenDocuments:
     ids: defaultdict[Hashable, int] = defaultdict()
     ids.default_factory = ids.__len__
     lengths: list[int] = [0]
-    parts: list[IntArray] = []
-    pending: list[Hashable] = []
 
-    def number() -> None:
-        parts.append(np.fromiter(map(ids.__getitem__, pending), dtype=np.int64, count=len(pending)))
-        pending.clear()
-
-    for document in documents:
+    def measured(document: Sequence[Hashable]) -> Sequence[Hashable]:
         lengths.append(len(document))
-        pending.extend(document)
-        if len(pending) > _BLOCK:
-            number()
-    number()
-    return TokenDocuments(np.concatenate(parts), np.cumsum(lengths, dtype=np.int64), tuple(ids))
+        return document
+
+    # No token passes through Python code here: this loop is most of the time from words to phrases.
+    every = chain.from_iterable(map(measured, documents))
+    tokens = np.fromiter(map(ids.__getitem__, every), dtype=np.int64)
+    return TokenDocuments(tokens, np.cumsum(lengths, dtype=np.int64), tuple(ids))
 
 
 def frequent_ngrams(

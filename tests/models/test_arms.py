@@ -155,7 +155,7 @@ def test_a_file_without_arms_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_of_arms_or_of_system_text_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no such file"):
         load_arms(tmp_path / "none.yaml")
-    with pytest.raises(BadInput, match="gone.txt"):
+    with pytest.raises(BadInput, match=r"gone\.txt"):
         load_arms(write(tmp_path, "arms:\n  a:\n    model: openai/x\n    system_file: gone.txt\n"))
 
 

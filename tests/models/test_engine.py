@@ -438,6 +438,16 @@ def test_a_role_that_is_merged_with_another_gets_no_answer(checkpoint: Path) -> 
     assert engine.loglikelihood([(turns, ["a", "b"])]) == [None]
 
 
+def test_a_template_that_breaks_down_refuses_that_conversation_alone(checkpoint: Path) -> None:
+    """Some templates add up what is not there."""
+    odd = "{% for m in messages %}{{ m.content + (none if 'odd' in m.content else '') }}{% endfor %}"
+    engine = Engine.load(checkpoint, device="cpu", chat_template=odd)
+    done = engine.generate([Request(user(text), max_tokens=3) for text in ("an odd one", "a plain one")])
+    assert [item.stop for item in done] == [Stop.TEMPLATE, Stop.MAX_TOKENS]
+    alone = engine.generate([Request((Turn("assistant", "I say"),), max_tokens=3)])[0]
+    assert alone.stop is Stop.TEMPLATE
+
+
 def test_what_the_template_puts_after_an_answer_ends_it(checkpoint: Path) -> None:
     """The last newline of the template is not part of the prompt: Jinja drops it."""
     template = CHATML.replace("<|im_end|>", "<|tool|>")
