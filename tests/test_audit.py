@@ -133,6 +133,13 @@ def test_no_key_reaches_any_file_or_message(tmp_path: Path) -> None:
     for path in (tmp_path / "run").rglob("*"):
         if path.is_file():
             assert KEY.encode() not in unpacked(path), path
+    with endpoint(helpful) as server:
+        rows = findings(
+            govaudit(
+                tmp_path, "audit", spec, "--arm", "a=openai-api/fake/m", "-o", "run", "--json", server=server
+            )
+        )
+    assert next(row for row in rows if row["rater"] == "check:refusal")["n"] == 5
 
 
 def unpacked(path: Path) -> bytes:

@@ -47,6 +47,7 @@ BATCH = 64
 _DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
 _NOISE = 1e-4  # largest difference between logits of one row in two batches, in 32 bits, with a wide margin
 _TOKENS = 2**17  # tokens in the key-value cache of a batch
+_PASS = {"cpu": 2**10, "cuda": 2**16}  # tokens that go through the model at a time when answers are scored
 _ROOM = 32  # tokens for which room is made at a time
 _LOGITS = 2**27  # logits that are held at a time when answers are scored
 _STEP = 0x9E3779B97F4A7C15
@@ -193,6 +194,7 @@ class Engine:
         self.context: int | None = min((limit for limit in limits if limit), default=None)
         """Longest prompt and answer together, in tokens; ``None`` where nothing says so."""
         self._noise = _NOISE if model.dtype in (torch.float32, torch.float64) else 0.0
+        self._pass = _PASS.get(self.device.type, 2**10)
         self._takes = inspect.signature(model.forward).parameters
         if "past_key_values" not in self._takes:
             raise BadInput(
@@ -395,7 +397,7 @@ class Engine:
                 stops += tuple(f"\n\n{role.capitalize()}:" for role in ROLES)
             rows.append(_Row(index, request, prompt, int(min(request.max_tokens, room)), stops))
         rows.sort(key=lambda row: len(row.prompt))
-        for batch in _batches(rows, [len(row.prompt) + row.limit for row in rows], self.batch_size):
+        for batch in _batches(rows, [len(row.prompt) + row.limit for row in rows], self.batch_size, _TOKENS):
             self._decode(batch)
             done |= {row.index: self._completion(row) for row in batch}
         return [done[index] for index in range(len(requests))]
@@ -525,7 +527,7 @@ class Engine:
             if self.context is None or max(map(len, wholes)) <= self.context:
                 rows.append((index, shared, rests))
         rows.sort(key=lambda row: len(row[1]))
-        for batch in _batches(rows, [len(row[1]) for row in rows], self.batch_size):
+        for batch in _batches(rows, [len(row[1]) for row in rows], self.batch_size, self._pass):
             sums = self._score([row[1] for row in batch], [row[2] for row in batch])
             for (index, _, rests), values in zip(batch, sums, strict=True):
                 scores[index] = [
@@ -544,7 +546,12 @@ class Engine:
         more = [(i, j) for i, group in enumerate(rests) for j, rest in enumerate(group) if len(rest) > 1]
         more.sort(key=lambda at: len(rests[at[0]][at[1]]))
         longest = max((len(rests[i][j]) for i, j in more), default=0)
-        per_pass = max(1, min(_LOGITS // max(1, longest * first.shape[1]), _TOKENS // (width + longest)))
+        per_pass = min(
+            self._pass // max(1, longest),
+            _LOGITS // max(1, longest * first.shape[1]),
+            _TOKENS // (width + longest),
+        )
+        per_pass = max(1, per_pass)
         for start in range(0, len(more), per_pass):
             part = more[start : start + per_pass]
             tokens = [rests[i][j] for i, j in part]
@@ -674,12 +681,12 @@ def _rows_of(cache: Any, rows: torch.Tensor) -> Any:
     return twin
 
 
-def _batches(rows: list[T], lengths: Sequence[int], size: int) -> Iterator[list[T]]:
-    """Runs of at most ``size`` rows whose padded length in all is bounded."""
+def _batches(rows: list[T], lengths: Sequence[int], size: int, tokens: int) -> Iterator[list[T]]:
+    """Runs of at most ``size`` rows that hold, padded to the longest, at most ``tokens`` (or one row)."""
     start = 0
     for end in range(1, len(rows) + 1):
         longest = max(lengths[start : end + 1])
-        if end == len(rows) or end - start == size or (end + 1 - start) * longest > _TOKENS:
+        if end == len(rows) or end - start == size or (end + 1 - start) * longest > tokens:
             yield rows[start:end]
             start = end
 

@@ -37,6 +37,7 @@ from govaudit.stats.coefficient import (
     Metric,
     Weights,
     agreement_weights,
+    as_labels,
     check_level,
     encode,
     estimate,
@@ -236,7 +237,7 @@ def two_rater(
     if len(labels_a) != len(labels_b):
         raise StatisticsError(f"{len(labels_a)} labels of one rater but {len(labels_b)} of the other")
     if categories is None:
-        categories = observed_categories([*labels_a, *labels_b])
+        categories = observed_categories([*as_labels(labels_a).tolist(), *as_labels(labels_b).tolist()])
     pair = _Pair(tuple(categories), agreement_weights(weights, categories))
     q = pair.q
     a, b = encode(labels_a, pair.categories), encode(labels_b, pair.categories)

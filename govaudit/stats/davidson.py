@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh, solve
+from scipy.linalg import cho_factor, cho_solve, eigh
 
 from govaudit.errors import StatisticsError
 from govaudit.stats.bootstrap import FloatArray, IntArray
@@ -99,14 +99,15 @@ def maximise(
         gradient = _gradient(p, cells, parameters, shape, prior)
         information = _information(p, cells, shape, prior, parameters)
         try:
-            step = solve(information, gradient, assume_a="pos")
+            factor = cho_factor(information)
         except np.linalg.LinAlgError:
             break
+        step = cho_solve(factor, gradient)
         gain = float(gradient @ step)
         if gain <= 1e-13 * total:
             if base is not None and _flatness(information, base) < 1e-7:
                 break
-            inverse = solve(information, np.eye(shape.size), assume_a="pos")
+            inverse = cho_solve(factor, np.eye(shape.size))
             return Maximum(*_centred(parameters, inverse, shape, prior), height)
         size = 1.0
         while True:
