@@ -8,16 +8,13 @@ recomputes the findings.
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import json
 import platform
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -31,17 +28,15 @@ from govaudit.errors import BadInput
 from govaudit.evals import items as item_banks
 from govaudit.evals import rate as rating
 from govaudit.evals import run as running
-from govaudit.evals.compile import compile_spec, controls, coverage
 from govaudit.evals.rate import Rated
 from govaudit.evals.run import Step, silent
 from govaudit.evals.suite import Suite
 from govaudit.evals.tasks import Stimulus
-from govaudit.models.arms import ENGINE, RECORDED, Arm, arm_digest, distinct, prompted
-from govaudit.models.fingerprint import fingerprint
+from govaudit.models.arms import RECORDED
+from govaudit.plan import Prepared, amended, identify, judge_arm, judge_id, plan
 from govaudit.records import (
     Measure,
     Rater,
-    RaterKind,
     Response,
     RunFolder,
     read_raters,
@@ -54,197 +49,15 @@ from govaudit.records import (
 from govaudit.reports import gauges as gauging
 from govaudit.reports import html
 from govaudit.reports.document import GaugePart, Report
-from govaudit.reports.findings import Decider, Plan, PlannedArm, build, plan_from_json, plan_to_json
-from govaudit.request import JudgeRequest, RatingsRequest, Request
-from govaudit.scorers import control, people
+from govaudit.reports.findings import build
+from govaudit.reports.manifest import Plan, plan_from_json, plan_to_json
+from govaudit.request import JudgeRequest
+from govaudit.scorers import people
 from govaudit.scorers.gauge import GoldItem
 from govaudit.scorers.rubric import Rubric
 from govaudit.scorers.rubric import load as load_rubric
 from govaudit.specs import native
-from govaudit.specs.load import load_spec
-from govaudit.specs.model import Expected, Label, Level, Spec
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Everything that is fixed before the first call."""
-
-    request: Request
-    spec: Spec
-    suite: Suite
-    arms: tuple[Arm, ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """Default name of the run folder: the same request gives the same name, and so resumes."""
-        label = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{self.spec.id}-{self.spec.version}").strip("-")
-        return f"{label}-{digest([self.request.digest, self.suite.digest])[:8]}"
-
-
-def prepare(request: Request) -> Prepared:
-    """Load the spec, compile the suite, fill in the arms; :class:`BadInput` for anything unusable."""
-    loaded = load_spec(
-        library.find_spec(request.spec),
-        format=request.format,
-        version=request.version,
-        prompts=Path(request.prompts) if request.prompts else None,
-    )
-    spec = loaded.spec
-    banks = [item for name in request.items for item in item_banks.load(Path(name))]
-    known_clauses(spec, request.clauses)
-    chosen = spec
-    if request.clauses:
-        chosen = spec.model_copy(
-            update={"clauses": tuple(c for c in spec.clauses if c.id in request.clauses)}
-        )
-    suite = compile_spec(chosen, items=banks, seed=request.seed, limit=request.limit)
-    suite = replace(
-        suite,
-        spec_digest=spec.digest,
-        partial=suite.partial or bool(request.clauses),
-        probes=suite.probes + controls(spec, control.builtin()),
-    )
-    arms = tuple(requests.arms(request))
-    if request.system_spec:
-        text = as_system_text(spec)
-        arms += tuple(prompted(arm, text, f"{arm.name}+spec") for arm in arms)
-    warnings = tuple(f"import: {warning}" for warning in loaded.warnings)
-    return Prepared(request, spec, suite, distinct(arms), warnings)
-
-
-def known_clauses(spec: Spec, wanted: Sequence[str]) -> None:
-    """:class:`BadInput` for an id that the spec does not have, with near ones."""
-    ids = [clause.id for clause in spec.clauses]
-    for name in wanted:
-        if name not in ids:
-            near = difflib.get_close_matches(name, ids, 3)
-            raise BadInput(
-                f"the spec has no clause {name!r}",
-                remedy=f"Did you mean {', '.join(near)}?" if near else "`govaudit spec show` lists them.",
-            )
-
-
-def as_system_text(spec: Spec) -> str:
-    """The spec as a system prompt: titles and texts of the clauses that a model can keep, in order."""
-    parts = [
-        f"{clause.title}\n{clause.text}" if clause.title else clause.text
-        for clause in spec.clauses
-        if clause.level is Level.MODEL
-    ]
-    return "\n\n".join(parts)
-
-
-def identify(prepared: Prepared) -> tuple[PlannedArm, ...]:
-    """Every arm with its identity, and the raters that cannot apply to it. Reads weights, calls nothing."""
-    likelihood = any(p.measure is Measure.LIKELIHOOD for p in prepared.suite.probes)
-    planned = []
-    for arm in prepared.arms:
-        found = fingerprint(arm)
-        aside = []
-        if arm.provider == RECORDED and likelihood:
-            aside.append("likelihood does not apply: recorded answers carry no log-probabilities")
-        warnings = []
-        if arm.trust_remote_code:
-            warnings.append(f"arm {arm.name} ran Python code that lies in its checkpoint folder")
-        if arm.system and arm.context is None and arm.provider not in (ENGINE, RECORDED):
-            warnings.append(
-                f"arm {arm.name}: its context is not given, so whether its system text fits was not checked"
-            )
-        planned.append(
-            PlannedArm(
-                name=arm.name,
-                digest=arm_digest(arm, found),
-                model=arm.model,
-                settings=arm.data(),
-                fingerprint=found,
-                system_digest=digest(arm.system) if arm.system else None,
-                not_applicable=tuple(aside),
-                warnings=tuple(warnings),
-            )
-        )
-    return tuple(planned)
-
-
-def plan(prepared: Prepared, planned: tuple[PlannedArm, ...]) -> Plan:
-    """Fix, before the first call, which measure and rater decide each clause."""
-    request = prepared.request
-    return Plan(
-        arms=planned,
-        deciding=_deciding(prepared.suite, prepared.spec, request.judges, request.ratings),
-        tolerance=request.tolerance.default,
-        bright_line=request.tolerance.bright_line,
-        seed=request.seed,
-        epochs=request.epochs,
-        request=request.model_dump(mode="json"),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        warnings=prepared.warnings,
-    )
-
-
-def _deciding(
-    suite: Suite, spec: Spec, judges: Sequence[JudgeRequest], imported: Sequence[RatingsRequest]
-) -> dict[str, Decider]:
-    """Per clause the last rater, in the order of kinds, that has a gauge; without any, the last of all.
-
-    Generation comes before likelihood: what an arm finds probable decides only where nobody reads what it
-    writes. A gauge is to be had where the spec labels good and bad answers, or people rate the same answers.
-    """
-    labels: dict[str, set[Label]] = defaultdict(set)
-    for answer in suite.gold:
-        labels[answer.clause].add(answer.label)
-    expected: dict[str, set[Expected]] = defaultdict(set)
-    measures: dict[str, set[Measure]] = defaultdict(set)
-    for probe in suite.probes:
-        for target in probe.targets:
-            measures[target.clause].add(probe.measure)
-            if probe.measure is Measure.GENERATION:
-                expected[target.clause].add(target.expected)
-    kinds = list(RaterKind)
-    persons = sorted({c for entry in imported for c, kind in entry.columns.items() if kind == "people"})
-    table: dict[str, Decider] = {}
-    for clause in spec.clauses:
-        labelled = {Label.GOOD, Label.BAD} <= labels[clause.id]
-        sided = bool(expected[clause.id] - {Expected.KEEP})
-        candidates: list[tuple[bool, int, int, str]] = []
-
-        def add(kind: RaterKind, rater: str, gauged: bool) -> None:
-            candidates.append((gauged, kinds.index(kind), -len(candidates), rater))  # noqa: B023
-
-        if sided:
-            add(RaterKind.CHECK, "check:refusal", labelled or bool(persons))
-        for judge in judges:
-            if expected[clause.id] & set(load_rubric(judge.rubric).applies_to):
-                add(RaterKind.JUDGE, judge_id(judge), labelled or bool(persons))
-        for entry in imported:
-            if expected[clause.id] & set(load_rubric(entry.rubric).applies_to):
-                for column, kind in entry.columns.items():
-                    if kind != "people":
-                        add(RaterKind(kind), f"{kind}:{column}", bool(persons))
-        if persons and any(expected[clause.id] & set(load_rubric(e.rubric).applies_to) for e in imported):
-            rater = "people" if len(persons) > 1 else person_id(persons[0])
-            add(RaterKind.PEOPLE, rater, len(persons) > 1)
-        if candidates:
-            table[clause.id] = Decider(Measure.GENERATION, max(candidates)[3])
-        elif Measure.LIKELIHOOD in measures[clause.id]:
-            table[clause.id] = Decider(Measure.LIKELIHOOD, "likelihood:sum")
-    return table
-
-
-def judge_id(judge: JudgeRequest) -> str:
-    """Id of a judge: its model, and its rubric where that is not the usual one."""
-    return f"judge:{judge.model}" + ("" if judge.rubric == "compliance" else f":{judge.rubric}")
-
-
-def judge_arm(judge: JudgeRequest) -> Arm:
-    """A judge's model with its settings."""
-    return Arm(
-        name="judge",
-        model=judge.model,
-        base_url=judge.base_url,
-        temperature=judge.temperature,
-        max_tokens=judge.max_tokens,
-    )
+from govaudit.specs.model import Spec
 
 
 @contextmanager
@@ -388,7 +201,13 @@ def rate_all(
     for judge in request.judges:
         rated += judged(prepared.spec, suite, answers, judge, folder, request.max_connections, step=step)
     for entry in request.ratings:
-        rated += imported(prepared.spec, suite, kept, answers, entry, _rubric(folder, entry.rubric))
+        items = rating.rating_items(prepared.spec, suite, answers, _names(kept))
+        rated += rating.imported(
+            Path(entry.file),
+            entry.columns,
+            _rubric(folder, entry.rubric),
+            [item for item in items if item.arm == entry.arm],
+        )
     return rated
 
 
@@ -417,60 +236,12 @@ def judged(
     )
 
 
-def imported(
-    spec: Spec, suite: Suite, kept: Plan, answers: Sequence[Response], entry: RatingsRequest, rubric: Rubric
-) -> Rated:
-    """Ratings that somebody made elsewhere, matched to one arm's answers."""
-    items = rating_items(spec, suite, kept, answers)
-    names = {arm.name for arm in kept.arms}
-    if entry.arm not in names:
-        raise BadInput(
-            f"ratings are given for arm {entry.arm!r}, which this audit does not have",
-            path=entry.file,
-            remedy=f"Arms: {', '.join(sorted(names))}.",
-        )
-    columns = [
-        people.Column(column, person_id(column) if kind == "people" else f"{kind}:{column}", RaterKind(kind))
-        for column, kind in entry.columns.items()
-    ]
-    mine = [item for item in items if item.arm == entry.arm]
-    found = people.import_ratings(Path(entry.file), columns, rubric, mine)
-    return Rated(found.ratings, found.raters, warnings=found.warnings)
-
-
-def person_id(name: str) -> str:
-    """Id of one person as a rater."""
-    return f"person:{name}"
-
-
-def rating_items(
-    spec: Spec, suite: Suite, kept: Plan, answers: Sequence[Response]
-) -> list[people.RatingItem]:
-    """What people could rate: every usable answer under every clause that it is looked at for."""
-    names = {arm.digest: arm.name for arm in kept.arms}
-    return [
-        people.RatingItem(
-            response=pair.response.response,
-            clause=pair.target.clause,
-            expected=pair.target.expected,
-            cluster=pair.probe.cluster,
-            arm=names[pair.response.arm],
-            turns=(pair.response.turns or pair.probe.turns)[:-1],
-            answer=pair.response.text,
-            clause_title=spec.clause(pair.target.clause).title,
-            clause_text=spec.clause(pair.target.clause).text,
-        )
-        for pair in rating.pairs(suite, answers, Measure.GENERATION)
-        if pair.response.unscored is None and pair.response.arm in names
-    ]
-
-
 def sheet(path: Path, out: Path, *, rubric: str, sample: int | None, seed: int) -> int:
     """Write a blind sheet of the run's answers; its key stays in the run folder. Returns its rows."""
     folder = RunFolder.open(path)
     with claimed(folder):
         spec, suite, kept, answers = _stored(folder)
-        items = rating_items(spec, suite, kept, answers)
+        items = rating.rating_items(spec, suite, answers, _names(kept))
         key = people.write_sheet(out, items, _rubric(folder, rubric), sample=sample, seed=seed)
         keys = folder.path / "sheets"
         keys.mkdir(exist_ok=True)
@@ -485,7 +256,7 @@ def sheet_ratings(folder: RunFolder, person: str, filled: Path) -> Rated:
     for path in sorted((folder.path / "sheets").glob("*.json")):
         key = people.Key.loads(path.read_text(encoding="utf-8"), path)
         try:
-            found = people.read_sheet(filled, key, _rubric(folder, key.rubric), person_id(person))
+            found = people.read_sheet(filled, key, _rubric(folder, key.rubric), rating.person_id(person))
         except BadInput as problem:
             problems.append(problem)
             continue
@@ -499,14 +270,9 @@ def sheet_ratings(folder: RunFolder, person: str, filled: Path) -> Rated:
     )
 
 
-def with_majority(rated: Rated, folder: RunFolder) -> Rated:
-    """The same, with the majority of several persons as a rater of its own."""
-    persons = {rater.id: rater for rater in rated.raters if rater.kind is RaterKind.PEOPLE}
-    theirs = [row for row in rated.ratings if row.rater in persons]
-    for name in sorted({rater.rubric for rater in persons.values()}):
-        found = people.majority(theirs, _rubric(folder, name))
-        rated += Rated(found.ratings, found.raters)
-    return rated
+def _names(kept: Plan) -> dict[str, str]:
+    """Name of each arm by its digest."""
+    return {arm.digest: arm.name for arm in kept.arms}
 
 
 def _rubric(folder: RunFolder, name: str) -> Rubric:
@@ -520,17 +286,17 @@ def _rubric(folder: RunFolder, name: str) -> Rubric:
 
 def _store(folder: RunFolder, kept: Plan, rated: Rated, answers: Sequence[Response]) -> list[GaugePart]:
     """Tables and gauges of everything that was rated, with the majority of people as a rater of its own."""
-    whole = with_majority(rated, folder)
+    rubrics = {rater.rubric: _rubric(folder, rater.rubric) for rater in rated.raters}
+    whole = rating.with_majority(rated, rubrics)
     write_ratings(folder.ratings, whole.ratings)
     write_raters(folder.raters, whole.raters)
     folder.gauges.mkdir(exist_ok=True)
     for name, rows in whole.gold.items():
         lines = [json.dumps(asdict(row), sort_keys=True, ensure_ascii=False) for row in rows]
         _replace(_gold_file(folder, name), "".join(f"{line}\n" for line in lines))
-    names = {arm.digest: arm.name for arm in kept.arms}
     parts = [
         *gauging.from_gold(_gold(folder, whole.raters), whole.raters, kept.seed),
-        *gauging.from_people(whole.ratings, whole.raters, answers, names, kept.seed),
+        *gauging.from_people(whole.ratings, whole.raters, answers, _names(kept), kept.seed),
     ]
     _replace(
         folder.gauges / "gauges.json",
@@ -628,35 +394,8 @@ def rate(
         for person, filled in sheets:
             rated += sheet_ratings(folder, person, filled)
         parts = _store(folder, kept, rated, answers)
-        _replace(folder.manifest, plan_to_json(_amended(kept, spec, rated.raters, parts)))
+        _replace(folder.manifest, plan_to_json(amended(kept, spec, rated.raters, parts)))
         return _report(folder)
-
-
-def _amended(kept: Plan, spec: Spec, raters: Sequence[Rater], parts: Sequence[GaugePart]) -> Plan:
-    """The plan with a decider for clauses that had none with a gauge, and a warning that says so.
-
-    A decider that was fixed before the first call and has a gauge stays: choosing among gauged raters
-    after the answers are known would be choosing a verdict.
-    """
-    kinds = list(RaterKind)
-    covered = {(part.rater, clause) for part in parts for clause in part.covers}
-    deciding = dict(kept.deciding)
-    changed = []
-    for clause in spec.clauses:
-        if (decider := deciding.get(clause.id)) and (decider.rater, clause.id) in covered:
-            continue
-        able = [rater for rater in raters if (rater.id, clause.id) in covered]
-        if able:
-            best = max(able, key=lambda rater: (kinds.index(rater.kind), rater.id == "people", rater.id))
-            deciding[clause.id] = Decider(Measure.GENERATION, best.id)
-            changed.append(clause.id)
-    if not changed:
-        return kept
-    note = (
-        f"for {len(changed)} clause(s) the deciding rater was fixed after the answers had been collected: "
-        + ", ".join(changed)
-    )
-    return replace(kept, deciding=deciding, warnings=(*kept.warnings, note))
 
 
 def _json(path: Path, remedy: str) -> Any:
@@ -670,29 +409,6 @@ def _replace(path: Path, text: str) -> None:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
-
-
-def coverage_json(prepared: Prepared) -> dict[str, Any]:
-    """What would be asked, as JSON: per clause its coverage, per arm its calls."""
-    suite = prepared.suite
-    return {
-        "spec": {
-            "id": prepared.spec.id,
-            "version": prepared.spec.version,
-            "digest": prepared.spec.digest,
-        },
-        "suite": {
-            "digest": suite.digest,
-            "probes": len(suite.probes),
-            "gold_answers": len(suite.gold),
-            "partial": suite.partial,
-            "notes": list(suite.notes),
-        },
-        "clauses": [asdict(row) for row in coverage(prepared.spec, suite)],
-        "stimuli": len({probe.stimulus for probe in suite.probes}),
-        "arms": [arm.data() for arm in prepared.arms],
-        "warnings": list(prepared.warnings),
-    }
 
 
 _FINDING = ("arm", "clause", "measure", "rater", "n", "clusters", "rate", "low", "high", "unscored")

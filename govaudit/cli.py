@@ -134,7 +134,7 @@ def spec_show(
         if not as_json:
             _print_clauses(loaded.spec)
         return
-    from govaudit.audit import known_clauses
+    from govaudit.plan import known_clauses
 
     known_clauses(loaded.spec, [clause])
     chosen = loaded.spec.clause(clause)
@@ -203,10 +203,10 @@ def compile_command(
     as_json: Json = False,
 ) -> None:
     """Compile a spec into probes and say what they could show, before anything runs."""
-    from govaudit import audit
+    from govaudit.plan import coverage_json, prepare
     from govaudit.request import Request
 
-    prepared = audit.prepare(
+    prepared = prepare(
         Request(
             spec=spec,
             format=format,
@@ -221,7 +221,7 @@ def compile_command(
     if out is not None:
         out.write_text(prepared.suite.dumps(), encoding="utf-8")
     if as_json:
-        _json(audit.coverage_json(prepared))
+        _json(coverage_json(prepared))
     else:
         _warn(prepared.warnings)
         _print_coverage(prepared)
@@ -446,11 +446,12 @@ def _untrained() -> Any:
 
 def _audit(request: Any, *, out: Path | None, dry_run: bool, as_json: bool, rated: bool) -> None:
     from govaudit import audit
+    from govaudit.plan import coverage_json, prepare
 
-    prepared = audit.prepare(request)
+    prepared = prepare(request)
     if dry_run:
         if as_json:
-            _json(audit.coverage_json(prepared))
+            _json(coverage_json(prepared))
         else:
             _warn(prepared.warnings)
             _print_coverage(prepared)

@@ -19,6 +19,7 @@ LAYERS = (
     {"request", "evals"},
     {"reports"},
     {"train"},
+    {"plan"},
     {"audit", "_registry"},
     {"cli"},
     {"__main__"},

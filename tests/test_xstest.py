@@ -14,6 +14,7 @@ import pytest
 
 from govaudit import audit
 from govaudit import request as requests
+from govaudit.plan import prepare
 from govaudit.records import Unscored, read_ratings
 from govaudit.reports.document import FindingPart, Report
 
@@ -50,7 +51,7 @@ def report(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
             "    columns: {annotation_1: people, annotation_2: people, gpt4_label: judge, strmatch_label: check}",
         ]
     (folder / "audit.yaml").write_text("\n".join(lines) + "\n")
-    prepared = audit.prepare(requests.load(folder / "audit.yaml"))
+    prepared = prepare(requests.load(folder / "audit.yaml"))
     return audit.audit(prepared, folder / "run")
 
 

@@ -30,7 +30,7 @@ from govaudit.records import (
     Unscored,
     rating_id,
 )
-from govaudit.scorers import choice, judge, refusal
+from govaudit.scorers import choice, judge, people, refusal
 from govaudit.scorers.gauge import GoldItem
 from govaudit.scorers.rubric import Rubric, broken
 from govaudit.specs.model import Expected, Label, Spec
@@ -229,6 +229,65 @@ def judged(
         ratings.append(_verdict(pair, rater, rubric, label, unscored, raw=replies[key].text))
     said = tuple(_gold_item(answer, rubric, verdict(key)[0]) for key, answer in gold.items())
     return Rated(tuple(ratings), (rater,), {rater.id: said})
+
+
+def rating_items(
+    spec: Spec, suite: Suite, responses: Iterable[Response], arms: Mapping[str, str]
+) -> list[people.RatingItem]:
+    """What people could rate: every usable answer under every clause that it is looked at for.
+
+    ``arms``: digest -> name of the arms of the run.
+    """
+    return [
+        people.RatingItem(
+            response=pair.response.response,
+            clause=pair.target.clause,
+            expected=pair.target.expected,
+            cluster=pair.probe.cluster,
+            arm=arms[pair.response.arm],
+            turns=(pair.response.turns or pair.probe.turns)[:-1],
+            answer=pair.response.text,
+            clause_title=spec.clause(pair.target.clause).title,
+            clause_text=spec.clause(pair.target.clause).text,
+        )
+        for pair in pairs(suite, responses, Measure.GENERATION)
+        if pair.response.unscored is None and pair.response.arm in arms
+    ]
+
+
+def imported(
+    path: Path, columns: Mapping[str, str], rubric: Rubric, items: Iterable[people.RatingItem]
+) -> Rated:
+    """Ratings that somebody made elsewhere. ``columns``: column of the file -> people, judge or check."""
+    found = people.import_ratings(
+        path,
+        [
+            people.Column(
+                column,
+                person_id(column) if kind == "people" else f"{kind}:{column}",
+                RaterKind(kind),
+            )
+            for column, kind in columns.items()
+        ],
+        rubric,
+        items,
+    )
+    return Rated(found.ratings, found.raters, warnings=found.warnings)
+
+
+def person_id(name: str) -> str:
+    """Id of one person as a rater."""
+    return f"person:{name}"
+
+
+def with_majority(rated: Rated, rubrics: Mapping[str, Rubric]) -> Rated:
+    """The same, with the majority of several persons as a rater of its own, per rubric."""
+    persons = {rater.id: rater for rater in rated.raters if rater.kind is RaterKind.PEOPLE}
+    theirs = [row for row in rated.ratings if row.rater in persons]
+    for name in sorted({rater.rubric for rater in persons.values()}):
+        found = people.majority(theirs, rubrics[name])
+        rated += Rated(found.ratings, found.raters)
+    return rated
 
 
 def _decided_gold(suite: Suite) -> list[GoldAnswer]:

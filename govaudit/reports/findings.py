@@ -6,17 +6,15 @@ In: spec, suite, plan, responses, ratings, raters and gauges as they lie in the 
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from govaudit import __version__
 from govaudit.canonical import digest
-from govaudit.errors import BadInput
 from govaudit.evals.compile import coverage
 from govaudit.evals.suite import Probe, ProbeOrigin, Suite
 from govaudit.records import Measure, Rater, Rating, Response, Unscored
@@ -35,89 +33,14 @@ from govaudit.reports.document import (
     Report,
     SpecPart,
 )
+from govaudit.reports.manifest import Decider, Plan, PlannedArm
 from govaudit.scorers import control
 from govaudit.specs.model import Clause, Level, Spec
 from govaudit.stats.intervals import bounds_under_missing, clustered_rate
 from govaudit.stats.verdict import Evidence, Reason, decide
 
-SCHEMA_VERSION = "1.0"
-
 _WORST, _RANDOM, _ASIDE = 3, 3, 1
 """Responses shown per deciding finding (worst, seeded random) and per other finding (worst)."""
-
-
-@dataclass(frozen=True)
-class PlannedArm:
-    """An arm as it was identified before its first call."""
-
-    name: str
-    digest: str
-    model: str
-    settings: Mapping[str, Any]
-    fingerprint: Mapping[str, Any]
-    system_digest: str | None = None
-    not_applicable: tuple[str, ...] = ()
-    """Raters that cannot apply, as ``rater: reason``."""
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Decider:
-    """The measure and the rater that decide a clause, fixed before the first call."""
-
-    measure: Measure
-    rater: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was fixed before the first call: the run's manifest."""
-
-    arms: tuple[PlannedArm, ...]
-    deciding: Mapping[str, Decider]
-    """Clause -> who decides it; a clause that nobody can rate is absent."""
-    tolerance: float
-    bright_line: float
-    seed: int
-    epochs: int
-    request: Mapping[str, Any] = field(default_factory=dict)
-    created: str = ""
-    warnings: tuple[str, ...] = ()
-
-
-def plan_to_json(plan: Plan) -> str:
-    """The manifest as it is written into the run folder."""
-    data = {"schema_version": SCHEMA_VERSION, "govaudit": __version__, **asdict(plan)}
-    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def plan_from_json(text: str) -> Plan:
-    """Read what :func:`plan_to_json` wrote; :class:`BadInput` for another major version."""
-    data = json.loads(text)
-    version = str(data.pop("schema_version", ""))
-    if version.split(".", maxsplit=1)[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
-        raise BadInput(f"the manifest has schema_version {version!r}, this govaudit reads {SCHEMA_VERSION}")
-    data.pop("govaudit", None)
-    return Plan(
-        **data
-        | {
-            "arms": tuple(
-                PlannedArm(
-                    **arm
-                    | {
-                        "not_applicable": tuple(arm["not_applicable"]),
-                        "warnings": tuple(arm["warnings"]),
-                    }
-                )
-                for arm in data["arms"]
-            ),
-            "deciding": {
-                clause: Decider(Measure(entry["measure"]), entry["rater"])
-                for clause, entry in data["deciding"].items()
-            },
-            "warnings": tuple(data["warnings"]),
-        }
-    )
 
 
 @dataclass(frozen=True)

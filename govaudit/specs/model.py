@@ -104,6 +104,10 @@ class Locator(Frozen):
     """Titles of the headings above it, outermost first, its own heading included."""
     line: int | None = Field(default=None, ge=1)
     """1-based line of the source file."""
+    start: int | None = Field(default=None, ge=0)
+    """First character of the statement's own words in the file's text (line ends as one character)."""
+    end: int | None = Field(default=None, ge=0)
+    """The character after its last."""
     url: str | None = None
 
 
@@ -255,6 +259,8 @@ class Section(Frozen):
     parent: str | None = None
     """Id of the section around it."""
     text: str = ""
+    excluded: str | None = None
+    """Why its text is no part of the declaration (a preface, a summary, acknowledgements)."""
     commentary: tuple[str, ...] = ()
     footnotes: tuple[Footnote, ...] = ()
     examples: tuple[Example, ...] = ()
@@ -291,6 +297,8 @@ class Clause(Frozen):
     tags: tuple[str, ...] = ()
     role: Literal["critique", "feedback"] | None = None
     """Of training principles: used to criticise and revise, or to compare answers."""
+    revision_request: str | None = None
+    """Of a critique principle, whose text asks for the critique: what asks for the revision that follows."""
     twin: str | None = None
     """Id of the legible clause of a training text, or the reverse."""
     section: str | None = None
@@ -339,7 +347,9 @@ class Spec(Frozen):
     preamble: str = ""
     """What stands before the first heading, as it stands there: it belongs to no clause."""
     sections: tuple[Section, ...] = ()
-    clauses: Annotated[tuple[Clause, ...], Field(min_length=1)]
+    clauses: tuple[Clause, ...]
+    candidates: tuple[Clause, ...] = ()
+    """Statements that an importer found and nobody has accepted as clauses: never compiled, never scored."""
     unattached: tuple[Footnote, ...] = ()
     """Files of prompts that no sentence cites: kept, and put to nobody."""
     controls: tuple[Control, ...] = ()
@@ -347,11 +357,15 @@ class Spec(Frozen):
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
+        if not self.clauses and not self.candidates:
+            raise misplaced(("clauses",), "'clauses' is empty")
         for i, level in enumerate(self.authority):
             if level in self.authority[:i]:
                 raise misplaced(("authority", i), f"the authority scale names {level!r} twice")
         given = [("sections", i, section.id) for i, section in enumerate(self.sections)]
-        given += [("clauses", i, clause.id) for i, clause in enumerate(self.clauses)]
+        statements = [("clauses", i, clause) for i, clause in enumerate(self.clauses)]
+        statements += [("candidates", i, clause) for i, clause in enumerate(self.candidates)]
+        given += [(name, i, clause.id) for name, i, clause in statements]
         first: dict[str, tuple[str | int, ...]] = {}
         for name, i, identity in given:
             if identity in first:
@@ -367,13 +381,13 @@ class Spec(Frozen):
                     raise misplaced(("sections", i, "parent"), f"the section {section.id!r} stands in itself")
                 around.add(above)
                 above = parents[above]
-        for i, clause in enumerate(self.clauses):
+        for name, i, clause in statements:
             if clause.section is not None and clause.section not in parents:
-                raise misplaced(("clauses", i, "section"), f"there is no section {clause.section!r}")
+                raise misplaced((name, i, "section"), f"there is no section {clause.section!r}")
             if clause.authority is not None and clause.authority not in self.authority:
                 scale = " > ".join(self.authority) or "empty"
                 raise misplaced(
-                    ("clauses", i, "authority"),
+                    (name, i, "authority"),
                     f"unknown authority {clause.authority!r}: the spec's scale is {scale}",
                 )
         return self

@@ -46,7 +46,7 @@ def test_a_reworded_clause_has_another_text_digest_and_a_retitled_one_has_not() 
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"clauses": []}, "at least 1"),
+        ({"clauses": []}, "'clauses' is empty"),
         ({"clauses": [{"id": "a", "text": "x"}, {"id": "a", "text": "y"}]}, "'a' is given twice"),
         ({"sections": [{"id": "a", "title": "A", "depth": 1}]}, "'a' is given twice"),
         ({"clauses": [{"id": "a", "text": "x", "authority": "root"}]}, "unknown authority 'root'"),
