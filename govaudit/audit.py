@@ -179,6 +179,7 @@ def collect(
             model=model,
         )
         write_responses(folder.responses, answers)
+        model.api.close()  # let go of the weights: the next arm needs the memory
     return tuple(answers)
 
 

@@ -36,6 +36,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from govaudit import library
 from govaudit.canonical import digest
 from govaudit.evals.compile import compile_spec
+from govaudit.models.recorded import RecordedAPI
 from govaudit.models.secrets import without_secrets
 from govaudit.records import Measure, Turn, Unscored
 from govaudit.scorers import choice as choosing
@@ -139,6 +140,9 @@ def judge() -> Solver:
 async def _converse(
     model: Model, turns: Sequence[Turn], state: TaskState, system: str | None, seed: int, stimulus: str
 ) -> dict[str, Any]:
+    if isinstance(model.api, RecordedAPI) and sum(turn.content is None for turn in turns) > 1:
+        # A stored row is one answer: it does not say which of several open turns it belongs to.
+        return {"unscored": Unscored.NOT_RECORDED.value}
     filled: list[Turn] = []
     record: dict[str, Any] = {}
     usage = [0, 0]

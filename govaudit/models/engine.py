@@ -47,13 +47,18 @@ BATCH = 64
 _DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
 _NOISE = 1e-4  # largest difference between logits of one row in two batches, in 32 bits, with a wide margin
 _TOKENS = 2**17  # tokens in the key-value cache of a batch
-_PASS = {"cpu": 2**10, "cuda": 2**16}  # tokens that go through the model at a time when answers are scored
 _ROOM = 32  # tokens for which room is made at a time
-_LOGITS = 2**27  # logits that are held at a time when answers are scored
+# When answers are scored: tokens that go through the model at a time (on a CPU, few enough for its cache),
+# and logits that are held at a time.
+_PASS = {"cpu": 2**10, "cuda": 2**16}
+_LOGITS = 2**27
 _STEP = 0x9E3779B97F4A7C15
 _ANSWER = "govaudit_answer"
 # Where a turn of a role belongs: at the start, after a user's turn, after the assistant's.
 _PLACES = {"user": 2, "assistant": 1, "system": 0, "developer": 0, "tool": 2}
+
+# A template is a program: besides refusing a conversation it can break down on it.
+_FAULTS = (TemplateError, TypeError, ValueError, LookupError)
 
 T = TypeVar("T")
 
@@ -83,7 +88,7 @@ class Request:
     top_logprobs: int | None = None
     """How many alternatives to report with each token; 0 = only the token's own log-probability."""
     reasoning_effort: str | None = None
-    """Handed to the chat template; ``none`` also as ``enable_thinking=False``."""
+    """Handed to the chat template; ``none`` as ``enable_thinking=False``."""
 
 
 @dataclass(frozen=True)
@@ -277,7 +282,7 @@ class Engine:
             raise TemplateError(
                 f"the role {merged[0]} is not told apart from others" if merged else "nobody has spoken"
             )
-        if turns and turns[-1].role == "assistant":
+        if turns[-1].role == "assistant":
             turns, answer = turns[:-1], (turns[-1].content or "") + answer
         if self.chat_template is None:
             said = "".join(f"{turn.role.capitalize()}: {turn.content}\n\n" for turn in turns)
@@ -296,11 +301,7 @@ class Engine:
                 **{_ANSWER: answer},
                 **_effort(effort),
             )
-        except (
-            TypeError,
-            ValueError,
-            LookupError,
-        ) as error:  # a template is a program with faults of its own
+        except _FAULTS as error:
             raise TemplateError(str(error)) from error
         return ids
 
@@ -340,7 +341,7 @@ class Engine:
                 chat_template=self.chat_template,
                 tokenize=False,
             )
-        except (TemplateError, TypeError, ValueError, LookupError):
+        except _FAULTS:
             return None
         return text
 
@@ -566,8 +567,9 @@ class Engine:
                 cache=_rows_of(output.past_key_values, owner),
             ).logits.float()
             given = logits.gather(2, ids[:, 1:, None])[:, :, 0] - logits.logsumexp(2)
-            for (i, j), value in zip(part, (given.double() * seen[:, 1:]).sum(1).tolist(), strict=True):
-                sums[i][j] += value
+            totals = given.double().masked_fill(seen[:, 1:] == 0, 0.0).sum(1)
+            for (i, j), total in zip(part, totals.tolist(), strict=True):
+                sums[i][j] += total
         return sums
 
     # --- tensors -------------------------------------------------------------------------------------------
@@ -649,7 +651,7 @@ def _gumbel(keys: Sequence[int], like: torch.Tensor) -> torch.Tensor:
     row = torch.tensor([_signed(key) for key in keys], device=like.device)
     column = torch.arange(like.shape[1], device=like.device)
     bits = _mix(_mix(row)[:, None] + column * _signed(_STEP))
-    uniform = (_shift(bits, 11).double() + 0.5) * 2.0**-53
+    uniform = (_shift(bits, 12).double() + 0.5) * 2.0**-52  # with 53 bits the largest would round to 1
     return -torch.log(-torch.log(uniform))
 
 
@@ -713,7 +715,8 @@ def _apart(text: str, opened: bool) -> tuple[str, str]:
 def _effort(effort: str | None) -> dict[str, Any]:
     if effort is None:
         return {}
-    return {"reasoning_effort": effort, "enable_thinking": effort != "none"}
+    # Templates know their own efforts, and "none" is none of them: it is the switch that some have.
+    return {"enable_thinking": False} if effort == "none" else {"reasoning_effort": effort}
 
 
 def _default_template(tokenizer: Any) -> str | None:

@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 from govaudit.errors import BadInput
-from govaudit.models.arms import Arm, arm_digest, arm_of, distinct, entry_of, load_arms, parse_arm, prompted
+from govaudit.models.arms import (
+    Arm,
+    ArmEntry,
+    arm_digest,
+    arm_of,
+    distinct,
+    entry_of,
+    load_arms,
+    parse_arm,
+    prompted,
+)
 
 KEY = "sk-live-0123456789abcdef"
 
@@ -186,3 +196,12 @@ def test_a_prompted_arm_has_the_spec_before_its_own_system_text() -> None:
     assert prompted(Arm(name="a", model="openai/gpt-x"), "The spec.", "p").system == "The spec."
     with pytest.raises(BadInput, match="recorded"):
         prompted(Arm(name="a", model="recorded/x.jsonl"), "The spec.", "p")
+
+
+def test_the_file_of_arms_in_the_docs_can_be_read(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[2] / "docs" / "models.md"
+    text = docs.read_text(encoding="utf-8")
+    arms = load_arms(write(tmp_path, text.split("```yaml\n")[1].split("```")[0]))
+    assert [arm.name for arm in arms] == ["base", "tuned", "endpoint"]
+    for key in ArmEntry.model_fields:
+        assert f"`{key}`" in text
