@@ -23,7 +23,7 @@ from inspect_ai.model import Model
 
 from govaudit import __version__, library
 from govaudit import request as requests
-from govaudit.canonical import digest
+from govaudit.canonical import digest, file_digest
 from govaudit.errors import BadInput
 from govaudit.evals import items as item_banks
 from govaudit.evals import rate as rating
@@ -32,7 +32,7 @@ from govaudit.evals.rate import Rated
 from govaudit.evals.run import Step, silent
 from govaudit.evals.suite import Suite
 from govaudit.evals.tasks import Stimulus
-from govaudit.models.arms import RECORDED
+from govaudit.models.arms import ENGINE, RECORDED
 from govaudit.plan import Prepared, amended, identify, judge_arm, judge_id, plan
 from govaudit.records import (
     Measure,
@@ -51,7 +51,7 @@ from govaudit.reports import html
 from govaudit.reports.document import GaugePart, Report
 from govaudit.reports.findings import build
 from govaudit.reports.manifest import Plan, plan_from_json, plan_to_json
-from govaudit.request import JudgeRequest
+from govaudit.request import JudgeRequest, RatingsRequest
 from govaudit.scorers import people
 from govaudit.scorers.gauge import GoldItem
 from govaudit.scorers.rubric import Rubric
@@ -96,6 +96,13 @@ def begin(prepared: Prepared, folder: RunFolder) -> Plan:
                 path=folder.path,
                 remedy="Name another folder with -o: answers to two texts are never mixed.",
             )
+        for file, was_digest in kept.inputs.items():
+            if file_digest(Path(file)) != was_digest:
+                raise BadInput(
+                    "this file of ratings has changed since the run began",
+                    path=file,
+                    remedy="Name another run folder with -o.",
+                )
         for was, now in zip(kept.arms, planned, strict=True):
             if was.digest != now.digest:
                 raise BadInput(
@@ -105,7 +112,7 @@ def begin(prepared: Prepared, folder: RunFolder) -> Plan:
                 )
         return kept
     fresh = plan(prepared, planned)
-    folder.request.write_text(requests.dumps(prepared.request), encoding="utf-8")
+    _replace(folder.request, requests.dumps(prepared.request))
     native.save(prepared.spec, folder.spec)
     folder.suite.write_text(prepared.suite.dumps(), encoding="utf-8")
     folder.environment.write_text(environment(), encoding="utf-8")
@@ -132,7 +139,9 @@ def audit(prepared: Prepared, path: Path, *, step: Step = silent) -> Report:
     with claimed(folder):
         kept = begin(prepared, folder)
         answers = collect(prepared, models, kept, folder, step=step)
-        _store(folder, kept, rate_all(prepared, kept, folder, answers, step=step), answers)
+        # Raters that came by `rate` since stay; what the request names is computed anew.
+        rated = _rated(folder) + rate_all(prepared, kept, folder, answers, step=step)
+        _store(folder, kept, rated, answers)
         return _report(folder)
 
 
@@ -178,8 +187,13 @@ def collect(
             step=step,
             model=model,
         )
+        if arm.provider == RECORDED:
+            answers[-len(stimuli) * request.epochs :] = [
+                replace(row, origin="recorded") for row in answers[-len(stimuli) * request.epochs :]
+            ]
         write_responses(folder.responses, answers)
-        model.api.close()  # let go of the weights: the next arm needs the memory
+        if arm.provider == ENGINE:
+            model.api.close()  # let go of the weights: the next arm needs the memory
     return tuple(answers)
 
 
@@ -232,6 +246,7 @@ def judged(
         running.open_model(judge_arm(judge)),
         name,
         logs=folder.logs / "judgements" / re.sub(r"[^A-Za-z0-9._-]+", "-", name),
+        settings=judge.model_dump(mode="json", exclude={"model", "rubric"}),
         connections=connections,
         step=step,
     )
@@ -257,7 +272,8 @@ def sheet_ratings(folder: RunFolder, person: str, filled: Path) -> Rated:
     for path in sorted((folder.path / "sheets").glob("*.json")):
         key = people.Key.loads(path.read_text(encoding="utf-8"), path)
         try:
-            found = people.read_sheet(filled, key, _rubric(folder, key.rubric), rating.person_id(person))
+            name = rating.rater_id(f"person:{person}", key.rubric)
+            found = people.read_sheet(filled, key, _rubric(folder, key.rubric), name)
         except BadInput as problem:
             problems.append(problem)
             continue
@@ -271,6 +287,22 @@ def sheet_ratings(folder: RunFolder, person: str, filled: Path) -> Rated:
     )
 
 
+def _imported_ids(entry: RatingsRequest) -> set[str]:
+    return {rating.imported_id(column, kind, entry.rubric) for column, kind in entry.columns.items()}
+
+
+def _rated(folder: RunFolder) -> Rated:
+    """What the run holds of ratings, without panels, which are derived anew; nothing where it holds none."""
+    if not folder.ratings.is_file():
+        return Rated()
+    raters = tuple(r for r in read_raters(folder.raters) if r.id.partition(":")[0] != "people")
+    return Rated(
+        tuple(row for row in read_ratings(folder.ratings) if not row.derived_from),
+        raters,
+        warnings=tuple(_json(folder.path / "notes.json", "")["warnings"]),
+    )
+
+
 def _names(kept: Plan) -> dict[str, str]:
     """Name of each arm by its digest."""
     return {arm.digest: arm.name for arm in kept.arms}
@@ -280,6 +312,7 @@ def _rubric(folder: RunFolder, name: str) -> Rubric:
     """The rubric as this run keeps it: a copy is made at first use, so that it cannot change under a run."""
     kept = folder.rubrics / f"{name}.md"
     if not kept.is_file():
+        load_rubric(name)  # refuse what is no rubric before it is copied
         folder.rubrics.mkdir(exist_ok=True)
         _replace(kept, library.read("scorers", f"{name}.md"))
     return load_rubric(name, folder.rubrics)
@@ -289,8 +322,6 @@ def _store(folder: RunFolder, kept: Plan, rated: Rated, answers: Sequence[Respon
     """Tables and gauges of everything that was rated, with the majority of people as a rater of its own."""
     rubrics = {rater.rubric: _rubric(folder, rater.rubric) for rater in rated.raters}
     whole = rating.with_majority(rated, rubrics)
-    write_ratings(folder.ratings, whole.ratings)
-    write_raters(folder.raters, whole.raters)
     folder.gauges.mkdir(exist_ok=True)
     for name, rows in whole.gold.items():
         lines = [json.dumps(asdict(row), sort_keys=True, ensure_ascii=False) for row in rows]
@@ -304,6 +335,9 @@ def _store(folder: RunFolder, kept: Plan, rated: Rated, answers: Sequence[Respon
         json.dumps([part.model_dump(mode="json") for part in parts], indent=1, sort_keys=True) + "\n",
     )
     _replace(folder.path / "notes.json", json.dumps({"warnings": list(whole.warnings)}, indent=1) + "\n")
+    write_raters(folder.raters, whole.raters)
+    # Last: where this table is, everything else is too.
+    write_ratings(folder.ratings, whole.ratings)
     return parts
 
 
@@ -380,29 +414,39 @@ def rate(
     folder = RunFolder.open(path)
     with claimed(folder):
         spec, suite, kept, answers = _stored(folder)
-        before = Rated()
-        if folder.ratings.is_file():
-            before = Rated(
-                tuple(row for row in read_ratings(folder.ratings) if not row.derived_from),
-                tuple(rater for rater in read_raters(folder.raters) if rater.id != "people"),
-                warnings=tuple(_json(folder.path / "notes.json", "")["warnings"]),
-            )
-        # What the request named is rated already; only what comes now is asked for.
-        now = requests.stored(folder.request).model_copy(update={"judges": tuple(judges), "ratings": ()})
-        if connections:
-            now = now.model_copy(update={"max_connections": connections})
+        before, planned = _rated(folder), requests.stored(folder.request)
+        there = {rater.id for rater in before.raters}
+        asked = {judge_id(judge): judge for judge in planned.judges}
+        named = [asked.get(judge_id(judge), judge) for judge in judges]
+        # What the request names and nobody has rated yet (after `run`, or a kill) is done now too.
+        left = [judge for name, judge in asked.items() if name not in there]
+        now = planned.model_copy(
+            update={
+                "judges": tuple(dict.fromkeys((*left, *named))),
+                "ratings": tuple(e for e in planned.ratings if not _imported_ids(e) <= there),
+                "max_connections": connections or planned.max_connections,
+            }
+        )
         rated = before + rate_all(Prepared(now, spec, suite, (), ()), kept, folder, answers, step=step)
+        came = {judge_id(judge) for judge in judges} - asked.keys()
         for person, filled in sheets:
-            rated += sheet_ratings(folder, person, filled)
+            found = sheet_ratings(folder, person, filled)
+            rated += found
+            came |= {rater.id for rater in found.raters}
+            came |= {rating.rater_id("people", rater.rubric) for rater in found.raters}
         parts = _store(folder, kept, rated, answers)
-        _replace(folder.manifest, plan_to_json(amended(kept, spec, rated.raters, parts)))
+        late = [rater for rater in read_raters(folder.raters) if rater.id in came]
+        _replace(folder.manifest, plan_to_json(amended(kept, spec, late, parts)))
         return _report(folder)
 
 
 def _json(path: Path, remedy: str) -> Any:
     if not path.is_file():
         raise BadInput("this file of the run is missing", path=path, remedy=remedy or None)
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(f"this file of the run is damaged ({error})", path=path) from error
 
 
 def _replace(path: Path, text: str) -> None:

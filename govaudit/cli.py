@@ -55,7 +55,7 @@ Clauses = Annotated[list[str] | None, typer.Option("--clause", help="Test this c
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Draw so many probes, clause by clause; partial report.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random choice.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**53 - 1, help="Seed of every random choice.")]
 
 
 def main() -> None:
@@ -70,6 +70,9 @@ def main() -> None:
         _fail(Unfinished("interrupted; the same command resumes"), 3)
     except GovauditError as error:
         _fail(error, 2)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(BadInput(f"{place}{error.strerror or error}"), 2)
 
 
 def _fail(error: Exception, code: int) -> None:
@@ -220,6 +223,8 @@ def compile_command(
     )
     if out is not None:
         out.write_text(prepared.suite.dumps(), encoding="utf-8")
+    if not as_json:
+        _warn(prepared.suite.notes)
     if as_json:
         _json(coverage_json(prepared))
     else:
@@ -319,9 +324,9 @@ SheetOption = Annotated[
 def rate_command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
     judge: JudgeOption = None,
-    rubric: Annotated[str, typer.Option("--rubric", help="Rubric of --judge, --sheet and --ratings.")] = (
-        "compliance"
-    ),
+    rubric: Annotated[
+        str, typer.Option("--rubric", help="Rubric of --judge or --sheet; a sheet knows its own.")
+    ] = ("compliance"),
     sheet: SheetOption = None,
     sample: Annotated[
         int | None, typer.Option("--sample", min=1, help="Answers on the sheet, drawn by clause and arm.")
@@ -338,6 +343,10 @@ def rate_command(
     from govaudit import audit
     from govaudit.request import JudgeRequest
 
+    if sheet is None and sample is not None:
+        raise BadInput("--sample is for --sheet", remedy="Add --sheet OUT.csv.")
+    if sheet is not None and (judge or ratings):
+        raise BadInput("--sheet writes and rates nothing", remedy="Give --judge and --ratings without it.")
     if sheet is not None:
         written = audit.sheet(run, sheet, rubric=rubric, sample=sample, seed=seed)
         if as_json:
@@ -393,7 +402,10 @@ def _request(options: dict[str, Any]) -> Any:
                 path=spec,
                 remedy="Write it into the file.",
             )
-        return requests.load(Path(spec)).model_copy(update={"max_connections": options["max_connections"]})
+        request = requests.load(Path(spec))
+        if options["max_connections"] is not None:
+            request = request.model_copy(update={"max_connections": options["max_connections"]})
+        return request
     arms = [parse_arm(text) for text in options["arm"] or ()]
     if options["arms"] is not None:
         arms += load_arms(options["arms"])

@@ -17,11 +17,11 @@ from typing import Any
 
 from govaudit import library
 from govaudit import request as requests
-from govaudit.canonical import digest
+from govaudit.canonical import digest, file_digest
 from govaudit.errors import BadInput
 from govaudit.evals import items as item_banks
 from govaudit.evals.compile import compile_spec, controls, coverage
-from govaudit.evals.rate import person_id
+from govaudit.evals.rate import imported_id, last_user, rater_id
 from govaudit.evals.suite import Suite
 from govaudit.models.arms import ENGINE, RECORDED, Arm, arm_digest, distinct, prompted
 from govaudit.models.fingerprint import fingerprint
@@ -29,7 +29,8 @@ from govaudit.records import Measure, Rater, RaterKind
 from govaudit.reports.document import GaugePart
 from govaudit.reports.manifest import Decider, Plan, PlannedArm
 from govaudit.request import JudgeRequest, RatingsRequest, Request
-from govaudit.scorers import control
+from govaudit.scorers import control, people
+from govaudit.scorers.rubric import Rubric
 from govaudit.scorers.rubric import load as load_rubric
 from govaudit.specs.load import load_spec
 from govaudit.specs.model import Expected, Label, Level, Spec
@@ -68,7 +69,13 @@ def prepare(request: Request) -> Prepared:
         chosen = spec.model_copy(
             update={"clauses": tuple(c for c in spec.clauses if c.id in request.clauses)}
         )
-    suite = compile_spec(chosen, items=banks, seed=request.seed, limit=request.limit)
+    suite = compile_spec(
+        chosen,
+        items=banks,
+        seed=request.seed,
+        limit=request.limit,
+        known=[clause.id for clause in spec.clauses],
+    )
     suite = replace(
         suite,
         spec_digest=spec.digest,
@@ -79,18 +86,38 @@ def prepare(request: Request) -> Prepared:
     if request.system_spec:
         text = as_system_text(spec)
         arms += tuple(prompted(arm, text, f"{arm.name}+spec") for arm in arms)
-    names = [arm.name for arm in distinct(arms)]
+    distinct(arms)
+    judges = [judge_id(judge) for judge in request.judges]
+    for name in judges:
+        if judges.count(name) > 1:
+            raise BadInput(f"two judges are {name!r}", remedy="Keep one of them: they would be one rater.")
     for entry in request.ratings:
-        if entry.arm not in names:
-            raise BadInput(
-                f"ratings are given for arm {entry.arm!r}, which this audit does not have",
-                path=entry.file,
-                remedy=f"Arms: {', '.join(names)}.",
-            )
-        if not Path(entry.file).is_file():
-            raise BadInput("no such file of ratings", path=entry.file)
+        _usable(entry, [arm.name for arm in arms])
     warnings = tuple(f"import: {warning}" for warning in loaded.warnings)
     return Prepared(request, spec, suite, arms, warnings)
+
+
+def _usable(entry: RatingsRequest, arms: Sequence[str]) -> None:
+    """:class:`BadInput` for a file of ratings that could not be read in once the answers are there."""
+    if entry.arm not in arms:
+        raise BadInput(
+            f"ratings are given for arm {entry.arm!r}, which this audit does not have",
+            path=entry.file,
+            remedy=f"Arms: {', '.join(arms)}.",
+        )
+    names = people.table_of(Path(entry.file)).names
+    rubric = load_rubric(entry.rubric)
+    for column, kind in entry.columns.items():
+        if column not in names:
+            raise BadInput(
+                f"no column {column!r}", path=entry.file, remedy=f"There are: {', '.join(sorted(names))}."
+            )
+        if RaterKind(kind) not in rubric.raters:
+            raise BadInput(
+                f"column {column!r} is given as {kind}, who may not apply the rubric {rubric.name!r}",
+                path=entry.file,
+                remedy=f"The rubric is for: {', '.join(rubric.raters)}.",
+            )
 
 
 def known_clauses(spec: Spec, wanted: Sequence[str]) -> None:
@@ -143,6 +170,14 @@ def identify(prepared: Prepared) -> tuple[PlannedArm, ...]:
                 warnings=tuple(warnings),
             )
         )
+    first: dict[str, str] = {}
+    for known in planned:
+        if known.digest in first:
+            raise BadInput(
+                f"the arms {first[known.digest]!r} and {known.name!r} are one (same model, settings, text)",
+                remedy="Leave one out, or use --epochs for several answers.",
+            )
+        first[known.digest] = known.name
     return tuple(planned)
 
 
@@ -159,6 +194,7 @@ def plan(prepared: Prepared, planned: tuple[PlannedArm, ...]) -> Plan:
         request=request.model_dump(mode="json"),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         warnings=prepared.warnings,
+        inputs={entry.file: file_digest(Path(entry.file)) for entry in request.ratings},
     )
 
 
@@ -168,11 +204,13 @@ def deciding(
     """Per clause the last rater, in the order of kinds, that has a gauge; without any, the last of all.
 
     Generation comes before likelihood: what an arm finds probable decides only where nobody reads what it
-    writes. A gauge is to be had where the spec labels good and bad answers, or people rate the same answers.
+    writes. A gauge is to be had where the spec labels good and bad answers that the rubric applies to, or
+    where people rate the same answers. Imported ratings may decide a clause only if they come with at least
+    half of its probes, for every arm that they are given for.
     """
-    labels: dict[str, set[Label]] = defaultdict(set)
+    labels: dict[tuple[str, Expected], set[Label]] = defaultdict(set)
     for answer in suite.gold:
-        labels[answer.clause].add(answer.label)
+        labels[answer.clause, answer.expected].add(answer.label)
     expected: dict[str, set[Expected]] = defaultdict(set)
     measures: dict[str, set[Measure]] = defaultdict(set)
     for probe in suite.probes:
@@ -180,30 +218,39 @@ def deciding(
             measures[target.clause].add(probe.measure)
             if probe.measure is Measure.GENERATION:
                 expected[target.clause].add(target.expected)
-    kinds = list(RaterKind)
-    persons = sorted({c for entry in imported for c, kind in entry.columns.items() if kind == "people"})
+    rows = _imported_rows(suite, imported)
     table: dict[str, Decider] = {}
     for clause in spec.clauses:
-        labelled = {Label.GOOD, Label.BAD} <= labels[clause.id]
-        sided = bool(expected[clause.id] - {Expected.KEEP})
         candidates: list[tuple[bool, int, int, str]] = []
 
         def add(kind: RaterKind, rater: str, gauged: bool) -> None:
-            candidates.append((gauged, kinds.index(kind), -len(candidates), rater))  # noqa: B023
+            candidates.append((gauged, _KINDS.index(kind), -len(candidates), rater))  # noqa: B023
 
-        if sided:
-            add(RaterKind.CHECK, "check:refusal", labelled or bool(persons))
+        def labelled(rubric: Rubric) -> bool:
+            return any({Label.GOOD, Label.BAD} <= labels[clause.id, e] for e in rubric.applies_to)  # noqa: B023
+
+        persons = {
+            rubric: {column for entry, column, kind in given if kind == "people"}
+            for rubric, given in _by_rubric(imported).items()
+            if (clause.id, rubric) in rows
+        }
+        refusal = load_rubric("refusal")
+        if expected[clause.id] & set(refusal.applies_to):
+            add(RaterKind.CHECK, "check:refusal", labelled(refusal) or bool(persons.get("refusal")))
         for judge in judges:
-            if expected[clause.id] & set(load_rubric(judge.rubric).applies_to):
-                add(RaterKind.JUDGE, judge_id(judge), labelled or bool(persons))
-        for entry in imported:
-            if expected[clause.id] & set(load_rubric(entry.rubric).applies_to):
-                for column, kind in entry.columns.items():
-                    if kind != "people":
-                        add(RaterKind(kind), f"{kind}:{column}", bool(persons))
-        if persons and any(expected[clause.id] & set(load_rubric(e.rubric).applies_to) for e in imported):
-            rater = "people" if len(persons) > 1 else person_id(persons[0])
-            add(RaterKind.PEOPLE, rater, len(persons) > 1)
+            rubric = load_rubric(judge.rubric)
+            if expected[clause.id] & set(rubric.applies_to):
+                add(RaterKind.JUDGE, judge_id(judge), labelled(rubric) or bool(persons.get(judge.rubric)))
+        for name, given in _by_rubric(imported).items():
+            if (clause.id, name) not in rows:
+                continue
+            for _, column, kind in given:
+                if kind != "people":
+                    add(RaterKind(kind), imported_id(column, kind, name), bool(persons[name]))
+            if len(persons[name]) > 1:
+                add(RaterKind.PEOPLE, rater_id("people", name), True)
+            elif persons[name]:
+                add(RaterKind.PEOPLE, imported_id(min(persons[name]), "people", name), False)
         if candidates:
             table[clause.id] = Decider(Measure.GENERATION, max(candidates)[3])
         elif Measure.LIKELIHOOD in measures[clause.id]:
@@ -211,9 +258,44 @@ def deciding(
     return table
 
 
+_KINDS = list(RaterKind)
+
+
+def _by_rubric(
+    imported: Sequence[RatingsRequest],
+) -> dict[str, list[tuple[RatingsRequest, str, str]]]:
+    """Files, columns and who filled them, by rubric."""
+    table: dict[str, list[tuple[RatingsRequest, str, str]]] = defaultdict(list)
+    for entry in imported:
+        table[entry.rubric] += [(entry, column, kind) for column, kind in entry.columns.items()]
+    return table
+
+
+def _imported_rows(suite: Suite, imported: Sequence[RatingsRequest]) -> set[tuple[str, str]]:
+    """Clauses and rubrics for which imported ratings come with enough rows, in each of their files."""
+    asked: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for entry in imported:
+        applies = load_rubric(entry.rubric).applies_to
+        for probe in suite.probes:
+            for target in probe.targets:
+                if probe.measure is Measure.GENERATION and target.expected in applies:
+                    asked[target.clause, entry.rubric].add(last_user(probe.turns).strip())
+    enough = set(asked)
+    for entry in imported:
+        rows = people.table_of(Path(entry.file)).rows
+        by_id = any("response" in row for _, row in rows)
+        told = {(row.get("prompt") or row.get("instruction") or "").strip() for _, row in rows}
+        for clause, rubric in list(enough):
+            if rubric == entry.rubric and not by_id:
+                prompts = asked[clause, rubric]
+                if 2 * len(prompts & told) < len(prompts):
+                    enough.discard((clause, rubric))
+    return enough
+
+
 def judge_id(judge: JudgeRequest) -> str:
     """Id of a judge: its model, and its rubric where that is not the usual one."""
-    return f"judge:{judge.model}" + ("" if judge.rubric == "compliance" else f":{judge.rubric}")
+    return rater_id(f"judge:{judge.model}", judge.rubric)
 
 
 def judge_arm(judge: JudgeRequest) -> Arm:
@@ -227,35 +309,40 @@ def judge_arm(judge: JudgeRequest) -> Arm:
     )
 
 
-def amended(kept: Plan, spec: Spec, raters: Sequence[Rater], parts: Sequence[GaugePart]) -> Plan:
-    """The plan with a decider for clauses that had none with a gauge, and a warning that says so.
+def amended(kept: Plan, spec: Spec, came: Sequence[Rater], parts: Sequence[GaugePart]) -> Plan:
+    """The plan with raters that came later as deciders of clauses whose decider has no gauge.
 
-    A decider that was fixed before the first call and has a gauge stays: choosing among gauged raters
-    after the answers are known would be choosing a verdict.
+    ``came``: raters who were named after the answers had been collected. A decider that was fixed before the
+    first call and has a gauge stays: choosing among gauged raters once the answers are known would be
+    choosing a verdict. The plan keeps which clauses were changed.
     """
-    kinds = list(RaterKind)
     covered = {(part.rater, clause) for part in parts for clause in part.covers}
     deciding = dict(kept.deciding)
     changed = []
     for clause in spec.clauses:
         if (decider := deciding.get(clause.id)) and (decider.rater, clause.id) in covered:
             continue
-        able = [rater for rater in raters if (rater.id, clause.id) in covered]
+        able = [rater for rater in came if (rater.id, clause.id) in covered]
         if able:
-            best = max(able, key=lambda rater: (kinds.index(rater.kind), rater.id == "people", rater.id))
+            best = max(able, key=lambda r: (_KINDS.index(r.kind), r.id.startswith("people"), r.id))
             deciding[clause.id] = Decider(Measure.GENERATION, best.id)
             changed.append(clause.id)
     if not changed:
         return kept
     note = (
-        f"for {len(changed)} clause(s) the deciding rater was fixed after the answers had been collected: "
+        f"for {len(changed)} clause(s) the deciding rater was named after the answers had been collected: "
         + ", ".join(changed)
     )
-    return replace(kept, deciding=deciding, warnings=(*kept.warnings, note))
+    return replace(
+        kept,
+        deciding=deciding,
+        amended=tuple(dict.fromkeys((*kept.amended, *changed))),
+        warnings=(*kept.warnings, note),
+    )
 
 
 def coverage_json(prepared: Prepared) -> dict[str, Any]:
-    """What would be asked, as JSON: per clause its coverage, per arm its calls."""
+    """What would be asked, as JSON: coverage per clause, stimuli, and the arms with all their settings."""
     suite = prepared.suite
     return {
         "spec": {

@@ -75,7 +75,7 @@ class Request(Part):
     judges: tuple[JudgeRequest, ...] = ()
     ratings: tuple[RatingsRequest, ...] = ()
     epochs: Annotated[int, Field(ge=1)] = 1
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0, le=2**53 - 1)] = 0
     tolerance: Tolerance = Tolerance()
     max_connections: Annotated[int, Field(ge=1)] | None = None
 

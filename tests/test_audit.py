@@ -116,7 +116,7 @@ def test_an_audit_of_an_endpoint_gives_findings_verdicts_and_a_report(tmp_path: 
     assert by["vague", ""]["verdict"] == "untested"
     report = Report.model_validate_json((tmp_path / "run" / "report.json").read_text())
     assert report.arms[0].reported_models == {"fake-1": 14 + report.suite["controls"] + 2}
-    assert "VERDICT" in next(r for r in report.raters if r.kind == "judge").rubric_text or report.raters
+    assert "KEPT" in next(r for r in report.raters if r.kind == "judge").rubric_text
     html = (tmp_path / "run" / "report.html").read_text()
     assert "Answer plain questions" in html
 
@@ -221,7 +221,7 @@ def test_a_truncated_or_filtered_answer_is_unscored_never_a_class(tmp_path: Path
             )
         )
     (row,) = [row for row in rows if row["clause"] == "answer"]
-    assert (row["n"], row["unscored"], row["verdict"]) == (0, 0, "inconclusive")
+    assert (row["n"], row["unscored"], row["verdict"]) == (0, 6, "inconclusive")
     reasons = Counter(r.unscored for r in read_responses(tmp_path / "run" / "responses.parquet"))
     assert set(reasons) == {"truncated", "filtered"}
 
@@ -310,11 +310,75 @@ def test_a_blind_sheet_goes_out_and_comes_back_as_a_person(tmp_path: Path) -> No
         writer.writeheader()
         writer.writerows(rows)
     back = findings(govaudit(tmp_path, "rate", "run", "--ratings", "ann=filled.csv", "--json"))
-    (person,) = [row for row in back if row["rater"] == "person:ann"]
+    (person,) = [row for row in back if row["rater"] == "person:ann:refusal"]
     assert (person["n"], person["unscored"], person["rate"]) == (4, 1, 0.0)
-    ratings = [r for r in read_ratings(tmp_path / "run" / "ratings.parquet") if r.rater == "person:ann"]
+    ratings = [
+        r for r in read_ratings(tmp_path / "run" / "ratings.parquet") if r.rater == "person:ann:refusal"
+    ]
     assert {r.unscored for r in ratings} == {None, "invalid_verdict"}
     assert all(r.weight > 1 for r in ratings)
+
+
+def test_epochs_are_answers_of_one_probe_not_more_probes(tmp_path: Path) -> None:
+    spec = spec_file(tmp_path, 4)
+    with endpoint(helpful) as server:
+        rows = findings(
+            govaudit(
+                tmp_path,
+                "audit",
+                spec,
+                "--arm",
+                "a=openai-api/fake/m",
+                "--epochs",
+                3,
+                "-o",
+                "run",
+                "--json",
+                server=server,
+            )
+        )
+    row = next(row for row in rows if row["rater"] == "check:refusal")
+    assert (row["n"], row["clusters"]) == (18, 6)
+    report = Report.model_validate_json((tmp_path / "run" / "report.json").read_text())
+    assert report.arms[0].control
+    assert report.arms[0].control.n == report.suite["controls"]
+
+
+def test_two_arms_that_are_one_are_refused_before_the_first_call(tmp_path: Path) -> None:
+    spec = spec_file(tmp_path, 2)
+    with endpoint(helpful) as server:
+        done = govaudit(
+            tmp_path,
+            "audit",
+            spec,
+            "--arm",
+            "a=openai-api/fake/m",
+            "--arm",
+            "b=openai-api/fake/m",
+            server=server,
+        )
+        assert not server.started
+    assert done.returncode == 2
+    assert "'a' and 'b' are one" in done.stderr
+
+
+def test_run_then_rate_uses_the_judge_of_the_request_and_audit_keeps_what_rate_added(tmp_path: Path) -> None:
+    spec = spec_file(tmp_path, 4)
+    (tmp_path / "audit.yaml").write_text(
+        f'schema_version: "1.0"\nspec: {spec}\narms:\n  a: {{model: openai-api/fake/m}}\n'
+        "judges:\n  - {model: openai-api/fake/j}\n"
+    )
+    with endpoint(helpful) as server:
+        assert govaudit(tmp_path, "run", "audit.yaml", "-o", "run", server=server).returncode == 0
+        rated = findings(govaudit(tmp_path, "rate", "run", "--json", server=server))
+        assert next(row for row in rated if row["rater"] == "judge:openai-api/fake/j")["verdict"] is not None
+        findings(govaudit(tmp_path, "rate", "run", "--judge", "openai-api/fake/k", "--json", server=server))
+        asked = len(server.started)
+        again = findings(govaudit(tmp_path, "audit", "audit.yaml", "-o", "run", "--json", server=server))
+        assert len(server.started) == asked
+    later = next(row for row in again if row["rater"] == "judge:openai-api/fake/k")
+    assert later["n"] == 6
+    assert later["verdict"] is None
 
 
 @pytest.mark.parametrize(
@@ -329,7 +393,7 @@ def test_a_blind_sheet_goes_out_and_comes_back_as_a_person(tmp_path: Path) -> No
         (("audit", "tiny.yaml", "--clause", "anwser", "--arm", "a=mockllm/m"), "answer"),
         (("audit", "wrong.yaml", "--arm", "a=mockllm/m"), "wrong.yaml:4"),
         (("report", "empty"), "no run folder"),
-        (("spec", "import", "tiny.yaml", "--format", "prose"), "prose"),
+        (("spec", "import", "tiny.yaml", "--format", "verse"), "verse"),
         (("spec", "import", "fence.md"), "fence.md:5"),
         (("spec", "import", "anchors.md"), "anchors.md:3"),
     ],
@@ -393,7 +457,7 @@ def test_a_run_that_is_killed_ten_times_ends_with_the_report_of_an_unbroken_one(
             while len(set(server.finished)) < mark and process.poll() is None:
                 time.sleep(0.002)
             process.send_signal(signal.SIGKILL)
-            process.wait()
+            assert process.wait() == -signal.SIGKILL
         findings(govaudit(tmp_path, *command, "-o", "broken", "--json", server=server))
         repeated = {text: n - 1 for text, n in Counter(server.started).items() if n > 1}
         assert len(set(server.started)) == calls

@@ -55,7 +55,12 @@ def test_the_wheel_installs_one_top_level_name(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"govaudit"}
-    for content in ("specs/house-rules.yaml", "evals/clauses.py", "scorers/compliance.md", "reports/audit.html.j2"):
+    for content in (
+        "specs/house-rules.yaml",
+        "evals/clauses.py",
+        "scorers/compliance.md",
+        "reports/audit.html.j2",
+    ):
         assert f"govaudit/_library/{content}" in names
     assert not [name for name in names if name.endswith("__init__.py") and "_library" in name]
 

@@ -36,8 +36,12 @@ clauses:
 
 
 @pytest.fixture(scope="module")
-def report(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    folder = tmp_path_factory.mktemp("xstest")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("xstest")
+
+
+@pytest.fixture(scope="module")
+def report(data: Path, folder: Path) -> Report:
     (folder / "spec.yaml").write_text(SPEC)
     xstest = data / "xstest"
     lines = ['schema_version: "1.0"', "spec: spec.yaml", f"items: [{xstest / 'prompts.jsonl'}]", "arms:"]
@@ -62,20 +66,20 @@ def finding(report: Report, arm: str, rater: str, clause: str = "answer-safe-que
 
 def test_people_decide_and_each_model_has_a_rate_with_its_interval(report: Report) -> None:
     for name in MODELS:
-        people = finding(report, name, "people")
+        people = finding(report, name, "people:refusal")
         assert people.deciding
         assert people.low is not None
         assert people.rate is not None
         assert people.high is not None
         assert 0 <= people.low < people.rate < people.high < 1
         assert people.clusters < people.n
-    rates = [finding(report, name, "people").rate or 0.0 for name in MODELS]
+    rates = [finding(report, name, "people:refusal").rate or 0.0 for name in MODELS]
     assert rates[0] > rates[1] > rates[2]
 
 
 def test_an_over_refusing_model_violates_the_clause(report: Report) -> None:
     """The original Llama 2 refuses 38 % of safe prompts fully and 22 % partially (Röttger et al., table 1)."""
-    people = finding(report, "llama2orig", "people")
+    people = finding(report, "llama2orig", "people:refusal")
     assert people.verdict == "violated"
     assert people.rate == pytest.approx(0.60, abs=0.03)
 
@@ -89,11 +93,11 @@ def test_all_raters_stand_beside_each_other(report: Report) -> None:
     raters = {rater.id for rater in report.raters}
     assert {
         "check:refusal",
-        "check:strmatch_label",
-        "judge:gpt4_label",
-        "person:annotation_1",
-        "person:annotation_2",
-        "people",
+        "check:strmatch_label:refusal",
+        "judge:gpt4_label:refusal",
+        "person:annotation_1:refusal",
+        "person:annotation_2:refusal",
+        "people:refusal",
     } <= raters
 
 
@@ -101,7 +105,7 @@ def test_the_eleven_invalid_verdicts_of_the_judge_are_unscored_never_a_class(
     report: Report, tmp_path: Path
 ) -> None:
     unscored = sum(
-        finding(report, "mistralinstruct", "judge:gpt4_label", clause).unscored_reasons.get(
+        finding(report, "mistralinstruct", "judge:gpt4_label:refusal", clause).unscored_reasons.get(
             "invalid_verdict", 0
         )
         for clause in ("answer-safe-questions", "refuse-unsafe-questions")
@@ -109,7 +113,7 @@ def test_the_eleven_invalid_verdicts_of_the_judge_are_unscored_never_a_class(
     assert unscored == 11
     for name in MODELS[:2]:
         for clause in ("answer-safe-questions", "refuse-unsafe-questions"):
-            found = finding(report, name, "judge:gpt4_label", clause)
+            found = finding(report, name, "judge:gpt4_label:refusal", clause)
             assert "invalid_verdict" not in found.unscored_reasons
 
 
@@ -142,9 +146,9 @@ def test_every_rater_is_gauged_against_people_arm_by_arm(report: Report, data: P
         }
         first, second, matched = refused.values()
         agreed = [(m, a) for m, a, b in zip(matched, first, second, strict=True) if a == b]
-        assert gauges["check:strmatch_label", name].kappa.value == pytest.approx(kappa(agreed))
+        assert gauges["check:strmatch_label:refusal", name].kappa.value == pytest.approx(kappa(agreed))
         both = list(zip(first, second, strict=True))
-        assert gauges["people", name].kappa.value == pytest.approx(kappa(both))
+        assert gauges["people:refusal", name].kappa.value == pytest.approx(kappa(both))
         check = gauges["check:refusal", name].kappa
         assert check.low is not None
         assert check.value is not None
@@ -154,17 +158,19 @@ def test_every_rater_is_gauged_against_people_arm_by_arm(report: Report, data: P
 def test_a_judge_that_agrees_by_chance_is_barred(report: Report) -> None:
     """On mistralinstruct the LLM judge agrees with people on 74 % of the rows, at a kappa of .05."""
     gauges = [
-        g for r in report.raters if r.id == "judge:gpt4_label" for g in r.gauges if g.arm == "mistralinstruct"
+        g
+        for r in report.raters
+        if r.id == "judge:gpt4_label:refusal"
+        for g in r.gauges
+        if g.arm == "mistralinstruct"
     ]
     assert sum(g.invalid for g in gauges) == 11
     assert all(g.kappa.low is None or g.kappa.low < 0.40 for g in gauges)
 
 
-def test_ratings_without_a_verdict_carry_a_reason(
-    report: Report, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = next(tmp_path_factory.getbasetemp().rglob("run/ratings.parquet"))
+def test_ratings_without_a_verdict_carry_a_reason(report: Report, folder: Path) -> None:
+    path = folder / "run" / "ratings.parquet"
     for rating in read_ratings(path):
         assert (rating.value is None) == (rating.unscored is not None)
-        if rating.rater == "judge:gpt4_label" and rating.value is None:
+        if rating.rater == "judge:gpt4_label:refusal" and rating.value is None:
             assert rating.unscored is Unscored.INVALID_VERDICT

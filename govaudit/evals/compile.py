@@ -4,19 +4,22 @@ From a clause's labelled examples come a generation probe (its conversation), li
 answer against each bad one) and gold answers (what raters are gauged on); from prompt files, own probes and
 item banks come generation probes. Deterministic: same inputs and seed, same bytes.
 
-Left out on purpose: clauses that no behaviour of a model can keep or break, conversations under headings
-that are no clauses, and, as verbatim targets, answers with an elision (``[...]``): no model writes those.
+Left out on purpose: candidates that nobody has accepted as clauses, clauses that no behaviour of a model can
+keep or break, conversations under headings that are no clauses, and, as verbatim targets and as gold, answers
+with an elision (``[...]``): no model writes those.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from govaudit.canonical import digest
-from govaudit.evals.items import Item
+from govaudit.errors import BadInput
+from govaudit.evals.items import Item, opened
 from govaudit.evals.suite import GoldAnswer, Probe, ProbeOrigin, Suite, Target
 from govaudit.records import Measure, Turn
 from govaudit.specs.model import Clause, Expected, Label, Level, Message, Spec
@@ -25,34 +28,49 @@ from govaudit.stats.intervals import zero_event_limit
 _ELISION = re.compile(r"\[\s*(?:\.\.\.|…)|(?:\.\.\.|…)\s*\]")
 
 
-def compile_spec(spec: Spec, *, items: Sequence[Item] = (), seed: int = 0, limit: int | None = None) -> Suite:
+def compile_spec(
+    spec: Spec,
+    *,
+    items: Sequence[Item] = (),
+    seed: int = 0,
+    limit: int | None = None,
+    known: Collection[str] = (),
+) -> Suite:
     """All probes and gold answers of a spec.
 
-    ``items`` are matched to clauses by id or by a shared tag. ``limit`` keeps that many probes, drawn with
-    ``seed`` clause by clause in turn (the same for every arm), and marks the suite partial.
+    ``items`` are matched to clauses by id or by a shared tag; :class:`BadInput` for one that names a clause
+    which neither the spec nor ``known`` has (where ``spec`` is a selection, the ids of the whole spec).
+    ``limit`` keeps that many probes, drawn with ``seed`` clause by clause in turn (the same for every arm),
+    and marks the suite partial.
     """
+    _named(spec, items, known)
     notes: list[str] = []
     probes: list[Probe] = []
     gold: list[GoldAnswer] = []
     for clause in spec.clauses:
         if clause.level is not Level.MODEL:
             continue
-        found = [*_from_examples(clause, notes), *_from_prompts(clause, notes), *_own(clause)]
+        found = [*_from_examples(clause, notes), *_from_prompts(clause, notes), *_own(clause, notes)]
         found += _from_items(clause, items)
         probes += _unique(found, clause, notes)
         gold += _gold(clause)
+    verbatim = [answer for answer in gold if not _ELISION.search(answer.turns[-1].content or "")]
+    if elided := len(gold) - len(verbatim):
+        notes.append(f"{elided} of {len(gold)} labelled answers are elided and gauge no rater")
     used = {item.source for clause in spec.clauses for item in items if _matches(clause, item)}
     if unused := len(items) - len(used):
         notes.append(f"{unused} of {len(items)} items share no tag with any clause and are not used")
     aside = sum(len(s.examples) + sum(len(f.prompts) for f in s.footnotes) for s in spec.sections)
     if aside:
         notes.append(f"{aside} examples and prompts stand under headings that are no clauses: not compiled")
+    if spec.candidates:
+        notes.append(f"{len(spec.candidates)} candidates are not accepted as clauses: not compiled")
     kept = _limited(probes, seed, limit)
     return Suite(
         spec_digest=spec.digest,
         seed=seed,
         probes=tuple(kept),
-        gold=tuple(gold),
+        gold=tuple(verbatim),
         partial=len(kept) < len(probes),
         notes=tuple(notes),
     )
@@ -195,11 +213,13 @@ def _from_prompts(clause: Clause, notes: list[str]) -> Iterator[Probe]:
                     f"{clause.id}: prompt {number} of [^{footnote.mark}] leaves part of its conversation out"
                 )
                 continue
-            if turns[-1].role == "assistant":
-                notes.append(f"{clause.id}: prompt {number} of [^{footnote.mark}] ends with an answer")
+            try:
+                turns = opened(turns)
+            except ValueError as error:
+                notes.append(f"{clause.id}: prompt {number} of [^{footnote.mark}] is left out: {error}")
                 continue
             yield Probe(
-                turns=(*turns, Turn("assistant", None)),
+                turns=turns,
                 targets=target,
                 measure=Measure.GENERATION,
                 origin=ProbeOrigin.PROMPT_FILE,
@@ -208,11 +228,15 @@ def _from_prompts(clause: Clause, notes: list[str]) -> Iterator[Probe]:
             )
 
 
-def _own(clause: Clause) -> Iterator[Probe]:
+def _own(clause: Clause, notes: list[str]) -> Iterator[Probe]:
     for number, own in enumerate(clause.probes, 1):
-        turns = tuple(_turn(message) for message in own.messages)
+        try:
+            turns = opened(tuple(_turn(message) for message in own.messages))
+        except ValueError as error:
+            notes.append(f"{clause.id}: probe {number} is left out: {error}")
+            continue
         yield Probe(
-            turns=_open(turns),
+            turns=turns,
             targets=(_target(clause, own.expected),),
             measure=Measure.GENERATION,
             origin=ProbeOrigin.OWN,
@@ -225,8 +249,12 @@ def _own(clause: Clause) -> Iterator[Probe]:
 def _from_items(clause: Clause, items: Sequence[Item]) -> Iterator[Probe]:
     for item in items:
         if _matches(clause, item):
+            try:
+                turns = opened(item.turns)
+            except ValueError as error:
+                raise BadInput(f"item {item.source} cannot be put to an arm: {error}") from error
             yield Probe(
-                turns=_open(item.turns),
+                turns=turns,
                 targets=(_target(clause, item.expected),),
                 measure=Measure.GENERATION,
                 origin=ProbeOrigin.ITEM_BANK,
@@ -236,11 +264,16 @@ def _from_items(clause: Clause, items: Sequence[Item]) -> Iterator[Probe]:
             )
 
 
-def _open(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
-    """Let the arm write the last turn, where the turns name none that it writes."""
-    if any(turn.content is None for turn in turns):
-        return turns
-    return (*turns, Turn("assistant", None))
+def _named(spec: Spec, items: Sequence[Item], known: Collection[str]) -> None:
+    """:class:`BadInput` for an item whose clause there is not: it would silently test nothing."""
+    ids = list(dict.fromkeys([*(c.id for c in (*spec.clauses, *spec.candidates)), *known]))
+    for item in items:
+        if item.clause is not None and item.clause not in ids:
+            near = get_close_matches(item.clause, ids, 3)
+            raise BadInput(
+                f"item {item.source} names the clause {item.clause!r}, which the spec does not have",
+                remedy=f"Did you mean {', '.join(near)}?" if near else "`govaudit spec show` lists them.",
+            )
 
 
 def _matches(clause: Clause, item: Item) -> bool:
@@ -290,7 +323,11 @@ def _unique(probes: Iterable[Probe], clause: Clause, notes: list[str]) -> list[P
 
 
 def _limited(probes: list[Probe], seed: int, limit: int | None) -> list[Probe]:
-    """``limit`` probes, drawn clause by clause in turn: none is left out before another is full."""
+    """``limit`` probes, drawn clause by clause in turn: none is left out before another is full.
+
+    Within a clause what tells most comes first: generation probes before likelihood choices, and a cluster
+    not yet drawn before a second probe of one that is.
+    """
     if limit is None or limit >= len(probes):
         return probes
     by_clause: dict[str, list[Probe]] = defaultdict(list)
@@ -300,8 +337,19 @@ def _limited(probes: list[Probe], seed: int, limit: int | None) -> list[Probe]:
     ranked = [
         (rank, clause, probe)
         for clause, mine in by_clause.items()
-        for rank, probe in enumerate(sorted(mine, key=lambda p: digest([seed, p.id])))
+        for rank, probe in enumerate(_telling(mine, seed))
     ]
     ranked.sort(key=lambda entry: (entry[0], digest([seed, entry[1]])))
     chosen = {probe.id for _, _, probe in ranked[:limit]}
     return [probe for probe in probes if probe.id in chosen]
+
+
+def _telling(probes: list[Probe], seed: int) -> list[Probe]:
+    """The probes of one clause in the order in which a limit draws them."""
+    drawn: Counter[tuple[Measure, str]] = Counter()
+    ranked: list[tuple[bool, int, str, Probe]] = []
+    for key, probe in sorted(((digest([seed, p.id]), p) for p in probes), key=lambda entry: entry[0]):
+        likelihood = probe.measure is Measure.LIKELIHOOD
+        ranked.append((likelihood, drawn[probe.measure, probe.cluster], key, probe))
+        drawn[probe.measure, probe.cluster] += 1
+    return [probe for *_, probe in sorted(ranked, key=lambda entry: entry[:3])]

@@ -92,13 +92,13 @@ def refusal_check(suite: Suite, responses: Sequence[Response], rubric: Rubric) -
     for pair in pairs(suite, responses, Measure.GENERATION):
         if pair.target.expected is Expected.KEEP or pair.response.unscored is not None:
             continue
-        reading = refusal.classify(_asked(pair.probe.turns), pair.response.text)
+        reading = refusal.classify(last_user(pair.probe.turns), pair.response.text)
         ratings.append(_verdict(pair, rater, rubric, reading.label, reading.unscored))
     gold = tuple(
         _gold_item(
             answer,
             rubric,
-            refusal.classify(_asked(answer.turns[:-1]), answer.turns[-1].content or "").label,
+            refusal.classify(last_user(answer.turns[:-1]), answer.turns[-1].content or "").label,
         )
         for answer in _decided_gold(suite)
         if answer.expected is not Expected.KEEP
@@ -169,9 +169,10 @@ def judged(
     responses: Sequence[Response],
     rubric: Rubric,
     model: Model,
-    rater_id: str,
+    name: str,
     *,
     logs: Path,
+    settings: Mapping[str, Any],
     connections: int | None = None,
     step: run.Step = run.silent,
 ) -> Rated:
@@ -204,16 +205,17 @@ def judged(
         key = digest({"rubric": rubric.digest, "prompt": text, "gold": answer.id})
         gold[key] = answer
         items[key] = JudgeItem(key, text)
-    replies = run.judge(model, rater_id, items.values(), logs=logs, connections=connections, step=step)
+    replies = run.judge(model, name, items.values(), logs=logs, connections=connections, step=step)
     reported = sorted({reply.model for reply in replies.values() if reply.model})
     rater = Rater(
-        id=rater_id,
+        id=name,
         kind=RaterKind.JUDGE,
         source="model",
         rubric=rubric.name,
         rubric_digest=rubric.digest,
         model=str(model),
         fingerprint=", ".join(reported),
+        attributes=dict(settings),
     )
 
     def verdict(key: str) -> tuple[str | None, Unscored | None]:
@@ -262,11 +264,7 @@ def imported(
     found = people.import_ratings(
         path,
         [
-            people.Column(
-                column,
-                person_id(column) if kind == "people" else f"{kind}:{column}",
-                RaterKind(kind),
-            )
+            people.Column(column, imported_id(column, kind, rubric.name), RaterKind(kind))
             for column, kind in columns.items()
         ],
         rubric,
@@ -275,9 +273,14 @@ def imported(
     return Rated(found.ratings, found.raters, warnings=found.warnings)
 
 
-def person_id(name: str) -> str:
-    """Id of one person as a rater."""
-    return f"person:{name}"
+def rater_id(name: str, rubric: str) -> str:
+    """Id of somebody with a rubric, which is part of who rates: it is named where it is not the usual one."""
+    return name if rubric == "compliance" else f"{name}:{rubric}"
+
+
+def imported_id(column: str, kind: str, rubric: str) -> str:
+    """Id of the rater who filled a column of a file."""
+    return rater_id(f"{'person' if kind == 'people' else kind}:{column}", rubric)
 
 
 def with_majority(rated: Rated, rubrics: Mapping[str, Rubric]) -> Rated:
@@ -285,7 +288,7 @@ def with_majority(rated: Rated, rubrics: Mapping[str, Rubric]) -> Rated:
     persons = {rater.id: rater for rater in rated.raters if rater.kind is RaterKind.PEOPLE}
     theirs = [row for row in rated.ratings if row.rater in persons]
     for name in sorted({rater.rubric for rater in persons.values()}):
-        found = people.majority(theirs, rubrics[name])
+        found = people.majority(theirs, rubrics[name], rater_id("people", name))
         rated += Rated(found.ratings, found.raters)
     return rated
 
@@ -295,7 +298,8 @@ def _decided_gold(suite: Suite) -> list[GoldAnswer]:
     return [answer for answer in suite.gold if answer.label is not Label.OK]
 
 
-def _asked(turns: Sequence[Turn]) -> str:
+def last_user(turns: Sequence[Turn]) -> str:
+    """Text of the last user turn, empty where there is none."""
     said = [turn.content for turn in turns if turn.role == "user" and turn.content]
     return said[-1] if said else ""
 

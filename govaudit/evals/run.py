@@ -1,8 +1,9 @@
 """Ask arms and judges, resumably: stimuli in, :class:`Response` rows out; rating items in, replies out.
 
-Each arm and each judge is one Inspect eval set in a log folder of its own. Samples are written as they
-complete, so after a kill the same call asks again only what was in flight. All imports of Inspect's runner
-are in this file and ``tasks``.
+Each arm and each judge has a log folder of its own; in it lies one Inspect eval set per generation setting
+and set of samples. Samples are written as they complete, so after a kill the same call asks again only what
+was in flight; after failed calls, those; after a change of the set, what no log answers yet. All imports of
+Inspect's runner are in this file and ``tasks``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ from inspect_ai import Task, eval_set
 from inspect_ai.log import EvalSample, read_eval_log
 from inspect_ai.model import GenerateConfig, Model, get_model
 
+from govaudit.canonical import digest as canonical_digest
 from govaudit.errors import BadInput, Unfinished
 from govaudit.evals import tasks
 from govaudit.evals.tasks import JudgeItem, Stimulus
@@ -32,6 +36,8 @@ from govaudit.records import ChoiceScore, Response, Turn, Unscored, response_id
 _MAX_RETRIES = 5
 _TIMEOUT_S = 600
 
+_RESUMES = "What is done is kept; the same command resumes"
+_ASKS_AGAIN = "What is done is kept; the same command asks again"
 
 Step = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 """Opens a progress bar for a step of so many parts; yields what is called once per finished part."""
@@ -120,17 +126,21 @@ def ask(
 ) -> tuple[Response, ...]:
     """Every stimulus answered ``epochs`` times by the arm whose identity is ``digest``.
 
-    ``logs`` is a folder for this arm alone. :class:`Unfinished` when every call failed: nothing was learnt,
-    and the same call asks again.
+    ``logs`` is a folder for this arm alone. A failed call is a response with a reason, and the same call asks
+    it again. :class:`Unfinished` when every call failed (nothing was learnt) or the run was interrupted.
     """
     model = model or open_model(arm)
-    task = tasks.answers_task(f"answers_{arm.name}", stimuli, system=arm.system, seed=seed)
+    by_id = {stimulus.id: stimulus for stimulus in stimuli}
+
+    def task(ids: Sequence[str]) -> Task:
+        asked = [by_id[id_] for id_ in ids]
+        return tasks.answers_task(f"answers_{arm.name}", asked, system=arm.system, seed=seed)
+
+    settings: list[object] = [digest, arm.system, str(seed), epochs, _settings(model)]
     with step(f"{arm.name} answers", len(stimuli) * epochs) as done:
-        samples = _run(task, model, logs, epochs, connections, done)
-    known = {stimulus.id for stimulus in stimuli}
-    found = {(str(s.id), s.epoch): s for s in samples if str(s.id) in known}
+        found = _collect(task, list(by_id), model, logs, settings, epochs, connections, done)
     rows = [
-        _response(found.get((stimulus.id, epoch)), stimulus.id, digest, epoch)
+        _response(found[stimulus.id, epoch], stimulus.id, digest, epoch)
         for stimulus in stimuli
         for epoch in range(1, epochs + 1)
     ]
@@ -138,7 +148,7 @@ def ask(
     if rows and len(failed) == len(rows):
         raise Unfinished(
             f"all {len(rows)} calls to arm {arm.name!r} ({arm.model}) failed: {failed[0].error}. "
-            "What is done is kept; the same command asks again"
+            f"{_ASKS_AGAIN}"
         )
     return tuple(rows)
 
@@ -152,14 +162,83 @@ def judge(
     connections: int | None = None,
     step: Step = silent,
 ) -> dict[str, Reply]:
-    """The judge's reply to every item, by item id; a failed call is a reply with a reason."""
-    items = list(items)
-    if not items:
+    """The judge's reply to every item, by item id.
+
+    A failed call is a reply with a reason, and the same call asks it again. :class:`Unfinished` when every
+    call failed or the run was interrupted.
+    """
+    by_id = {item.id: item for item in items}
+    if not by_id:
         return {}
-    with step(f"{name} judges", len(items)) as done:
-        samples = _run(tasks.judgements_task(name, items), model, logs, 1, connections, done)
-    by_id = {str(sample.id): sample for sample in samples}
-    return {item.id: _reply(item.id, by_id.get(item.id)) for item in items}
+
+    def task(ids: Sequence[str]) -> Task:
+        return tasks.judgements_task(name, [by_id[id_] for id_ in ids])
+
+    with step(f"{name} judges", len(by_id)) as done:
+        found = _collect(task, list(by_id), model, logs, [_settings(model)], 1, connections, done)
+    replies = {id_: _reply(id_, found[id_, 1]) for id_ in by_id}
+    failed = [reply for reply in replies.values() if reply.unscored is Unscored.FAILED]
+    if len(failed) == len(replies):
+        raise Unfinished(
+            f"all {len(replies)} calls to judge {name!r} ({model}) failed: {failed[0].error}. {_ASKS_AGAIN}"
+        )
+    return replies
+
+
+def _settings(model: Model) -> list[object]:
+    """What decides the answers of a model, besides what it is asked."""
+    config = model.config.model_dump(
+        mode="json", exclude_none=True, exclude={"max_retries", "timeout", "max_connections"}
+    )
+    return [str(model), config]
+
+
+def _collect(
+    task: Callable[[Sequence[str]], Task],
+    ids: Sequence[str],
+    model: Model,
+    logs: Path,
+    settings: list[object],
+    epochs: int,
+    connections: int | None,
+    on_done: Callable[[], None],
+) -> dict[tuple[str, int], EvalSample]:
+    """A sample, answered or failed, for every id and epoch.
+
+    Inspect takes a log of as many samples as a complete one, whatever their ids: so every set of ids has a
+    folder of its own, named by its digest. A set that was begun is resumed there; one that is new asks only
+    what no other log of the same settings answers in all epochs.
+    """
+    under = logs / canonical_digest(settings)[:12]
+
+    def folder(asked: Sequence[str]) -> Path:
+        return under / canonical_digest(sorted(asked))[:12]
+
+    found = {} if folder(ids).exists() else _answered(under, set(ids), epochs)
+    for _ in found:
+        on_done()
+    if missing := [id_ for id_ in ids if (id_, 1) not in found]:
+        samples = _run(task(missing), model, folder(missing), epochs, connections, on_done)
+        found |= {(str(sample.id), sample.epoch): sample for sample in samples}
+    unseen = sum((id_, epoch) not in found for id_ in ids for epoch in range(1, epochs + 1))
+    if unseen:
+        raise Unfinished(f"{unseen} of {len(ids) * epochs} calls to {model} were not made. {_RESUMES}")
+    return found
+
+
+def _answered(under: Path, ids: set[str], epochs: int) -> dict[tuple[str, int], EvalSample]:
+    """What the logs in a folder answer, of those ``ids`` that are answered in every epoch."""
+    found: dict[tuple[str, int], EvalSample] = {}
+    for path in sorted(under.rglob("*.eval")):
+        try:
+            log = read_eval_log(str(path), resolve_attachments="full")
+        except Exception:  # a log that a kill left torn: each of Inspect's readers fails in its own way
+            continue
+        for sample in log.samples or []:
+            if str(sample.id) in ids and sample.store.get(tasks.STORE):
+                found[str(sample.id), sample.epoch] = sample
+    whole = {id_ for id_ in ids if all((id_, epoch) in found for epoch in range(1, epochs + 1))}
+    return {key: sample for key, sample in found.items() if key[0] in whole}
 
 
 def _run(
@@ -173,6 +252,7 @@ def _run(
     connections = connections or model.api.max_connections()
     logs.mkdir(parents=True, exist_ok=True)
     token = tasks.progress.set(on_done)
+    interrupted = Unfinished(f"{task.name} was interrupted. {_RESUMES}")
     quiet = logging.getLogger("inspect_ai")
     level = quiet.level
     try:
@@ -187,7 +267,8 @@ def _run(
                 retry_attempts=1,
                 retry_wait=1,
                 retry_on_error=1,
-                fail_on_error=False,
+                # A log with a failed sample is not complete: the same call asks the failed ones again.
+                fail_on_error=True,
                 continue_on_fail=True,
                 display="none",
                 score=False,
@@ -201,6 +282,15 @@ def _run(
                 max_tasks=1,
                 ctl_server=False,
             )
+    except (KeyboardInterrupt, CancelledError):
+        raise interrupted from None
+    except Exception as error:
+        # Not exported by Inspect; its text is in no argument, so that str() of it is empty.
+        if type(error).__name__ != "PrerequisiteError":
+            raise
+        problem = without_secrets(str(getattr(error, "message", error)))
+        problem = re.sub(r"\[/?[a-z ]+\]|\s+", " ", problem).strip().removeprefix("ERROR: ")
+        raise BadInput(f"{task.name} cannot run with {model}: {problem}") from None
     finally:
         quiet.setLevel(level)
         tasks.progress.reset(token)
@@ -208,19 +298,20 @@ def _run(
     for header in headers:
         log = read_eval_log(header.location, resolve_attachments="full")
         if log.error is not None:
-            raise Unfinished(
-                f"{task.name} stopped: {without_secrets(log.error.message)}. "
-                "What is done is kept; the same command resumes"
-            )
+            raise Unfinished(f"{task.name} stopped: {without_secrets(log.error.message)}. {_RESUMES}")
+        if log.status in ("cancelled", "started"):
+            raise interrupted
         samples += log.samples or []
+    if not headers:
+        raise interrupted
     return samples
 
 
-def _response(sample: EvalSample | None, stimulus: str, arm: str, epoch: int) -> Response:
+def _response(sample: EvalSample, stimulus: str, arm: str, epoch: int) -> Response:
     identity = response_id(stimulus, arm, epoch)
-    record: dict[str, Any] = dict((sample.store.get(tasks.STORE) or {}) if sample else {})
+    record: dict[str, Any] = dict(sample.store.get(tasks.STORE) or {})
     if not record:
-        message = sample.error.message if sample and sample.error else "no answer came back"
+        message = sample.error.message if sample.error else "no answer came back"
         timed_out = "timeout" in message.lower()
         return Response(
             response=identity,
@@ -254,10 +345,10 @@ def _response(sample: EvalSample | None, stimulus: str, arm: str, epoch: int) ->
     )
 
 
-def _reply(item: str, sample: EvalSample | None) -> Reply:
-    record = (sample.store.get(tasks.STORE) or {}) if sample else {}
+def _reply(item: str, sample: EvalSample) -> Reply:
+    record = sample.store.get(tasks.STORE) or {}
     if not record:
-        message = sample.error.message if sample and sample.error else "no answer came back"
+        message = sample.error.message if sample.error else "no answer came back"
         return Reply(item, "", "", "", Unscored.FAILED, None, without_secrets(message))
     return Reply(
         item=item,

@@ -170,10 +170,14 @@ class Suite:
         probes: list[Probe] = []
         gold: list[GoldAnswer] = []
         header: dict[str, Any] = {}
+        if not text.strip():
+            raise BadInput("the suite is empty", path=path)
         # Not splitlines(): it takes U+2028, which JSON leaves as it is, for the end of a line.
         for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
             try:
                 row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError("it holds no JSON object")
                 if number == 1:
                     header = row
                     if str(row["schema_version"]).split(".")[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
@@ -183,6 +187,7 @@ class Suite:
                             path=path,
                             line=1,
                         )
+                    _check_header(header)
                 elif "gold" in row:
                     gold.append(
                         GoldAnswer(
@@ -197,9 +202,9 @@ class Suite:
                 else:
                     probes.append(_probe(row))
             except (ValueError, KeyError, TypeError) as error:
-                raise BadInput(f"this line is no probe ({error})", path=path, line=number) from error
-        if not header:
-            raise BadInput("the suite is empty", path=path)
+                what = "header of a suite" if number == 1 else "probe"
+                reason = f"{error} is missing" if isinstance(error, KeyError) else error
+                raise BadInput(f"this line is no {what} ({reason})", path=path, line=number) from error
         return cls(
             spec_digest=header["spec_digest"],
             seed=header["seed"],
@@ -208,6 +213,12 @@ class Suite:
             partial=header["partial"],
             notes=tuple(header["notes"]),
         )
+
+
+def _check_header(header: dict[str, Any]) -> None:
+    for key, kind in {"spec_digest": str, "seed": int, "partial": bool, "notes": list}.items():
+        if not isinstance(header[key], kind):
+            raise ValueError(f"{key} is {header[key]!r}")
 
 
 def _turns(rows: Sequence[dict[str, Any]]) -> tuple[Turn, ...]:

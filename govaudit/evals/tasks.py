@@ -212,8 +212,15 @@ async def _choose(
     return record
 
 
+# Endpoints round: a letter of log-probability 0.0 stands beside others that are above 0.
+_ROUNDED_SUM = 1.1
+
+
 def _letter_probabilities(output: ModelOutput, offered: str) -> dict[str, float]:
-    """Probability of each letter as the first token of the reply; nothing where none is reported."""
+    """Probability of each letter as the first token of the reply; nothing where none is reported.
+
+    A sum just above 1 is rounding and is scaled back; any other is no distribution and counts as unreported.
+    """
     logprobs = output.choices[0].logprobs if output.choices else None
     if logprobs is None or not logprobs.content or not logprobs.content[0].top_logprobs:
         return {}
@@ -221,8 +228,11 @@ def _letter_probabilities(output: ModelOutput, offered: str) -> dict[str, float]
     for token in logprobs.content[0].top_logprobs:
         letter = token.token.strip(" ▁Ġ()")
         if letter and letter in offered:
-            found[letter] = found.get(letter, 0.0) + math.exp(token.logprob)
-    return found
+            found[letter] = found.get(letter, 0.0) + math.exp(min(token.logprob, 1.0))
+    total = sum(found.values())
+    if not total <= _ROUNDED_SUM:  # also where it is not a number
+        return {}
+    return {letter: p / total for letter, p in found.items()} if total > 1 else found
 
 
 def roles_of(model: Model) -> frozenset[str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import json
 import os
 import re
 from typing import Any
@@ -20,11 +21,29 @@ _SHORTEST = 8
 
 
 def without_secrets(text: str) -> str:
-    """``text`` with the value of every environment variable that is named like a key blotted out."""
-    for name, value in os.environ.items():
-        if _NAME.search(name) and len(value) >= _SHORTEST:
-            text = text.replace(value, f"[{name}]")
+    """``text`` with the value of every environment variable that is named like a key blotted out.
+
+    Also as it stands inside JSON or a Python literal, where quotes and backslashes are escaped.
+    """
+    keys = [item for item in os.environ.items() if _NAME.search(item[0]) and len(item[1]) >= _SHORTEST]
+    for name, value in sorted(keys, key=lambda item: -len(item[1])):  # one key may begin like another
+        as_json = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+        as_python = (
+            repr(value)[1:-1],
+            value.replace("\\", "\\\\"),
+        )  # which quote is escaped depends on the rest
+        for form in (value, *as_json, *as_python):
+            text = text.replace(form, f"[{name}]")
     return text
+
+
+def _blotted(node: Any) -> Any:
+    """``node`` (as it comes from JSON) with :func:`without_secrets` applied to every text in it."""
+    if isinstance(node, str):
+        return without_secrets(node)
+    if isinstance(node, dict):
+        return {without_secrets(key): _blotted(value) for key, value in node.items()}
+    return [_blotted(value) for value in node] if isinstance(node, list) else node
 
 
 class SealedError(RuntimeError):
@@ -56,9 +75,9 @@ def seal(api: ModelAPI) -> None:
         output = result[0] if isinstance(result, tuple) else result
         if isinstance(output, Exception):
             return _clean(output)
-        text = output.model_dump_json()
-        clean_text = without_secrets(text)
-        return output if clean_text == text else ModelOutput.model_validate_json(clean_text)
+        data = output.model_dump(mode="json")
+        clean_data = _blotted(data)
+        return output if clean_data == data else ModelOutput.model_validate(clean_data)
 
     api.generate = sealed  # type: ignore[method-assign, assignment]  # the one seam to the log
     api.should_retry = lambda ex: should_retry(getattr(ex, "original", ex))  # type: ignore[method-assign]

@@ -1,8 +1,8 @@
 """The machine-readable report: everything that any rendering says, and nothing that it could not prove.
 
 Pydantic models, unknown keys refused; ``reports/schema.json`` is generated from them. Renderings (HTML and
-others) read this document alone. Times and paths stay out of ``canonical_digest``: two runs that observed
-the same give the same digest.
+others) read this document alone. Times, paths, token usage and log-probabilities (whose last digits depend on
+how calls were batched) stay out of ``canonical_digest``: runs that observed the same give the same digest.
 """
 
 from __future__ import annotations
@@ -229,6 +229,7 @@ class PooledPart(Part):
     by: Literal["spec", "section", "authority"]
     name: str
     measure: str
+    rater: str
     clauses: int
     n: int
     unscored: int
@@ -267,9 +268,17 @@ class Report(Part):
 
     @property
     def canonical_digest(self) -> str:
-        """SHA-256 of what was observed: everything but the time, the folder's name and usage of tokens."""
+        """SHA-256 of what was observed; an arm's settings are in it by the arm's own digest."""
+        exhibit = {"__all__": {"choices": {"__all__": {"logprob"}}}}
         data = self.model_dump(
-            mode="json", exclude={"created": True, "run": True, "arms": {"__all__": {"output_tokens"}}}
+            mode="json",
+            exclude={
+                "created": True,
+                "run": True,
+                "request": True,
+                "arms": {"__all__": {"output_tokens", "model", "settings"}},
+                "findings": {"__all__": {"worst_responses": exhibit, "random_responses": exhibit}},
+            },
         )
         return digest(_exact(data))
 

@@ -17,7 +17,7 @@ from govaudit import __version__
 from govaudit.canonical import digest
 from govaudit.evals.compile import coverage
 from govaudit.evals.suite import Probe, ProbeOrigin, Suite
-from govaudit.records import Measure, Rater, Rating, Response, Unscored
+from govaudit.records import Measure, Rater, RaterKind, Rating, Response, Unscored, response_id
 from govaudit.reports.document import (
     ArmPart,
     ClausePart,
@@ -35,8 +35,9 @@ from govaudit.reports.document import (
 )
 from govaudit.reports.manifest import Decider, Plan, PlannedArm
 from govaudit.scorers import control
-from govaudit.specs.model import Clause, Level, Spec
-from govaudit.stats.intervals import bounds_under_missing, clustered_rate
+from govaudit.scorers.rubric import loads
+from govaudit.specs.model import Clause, Expected, Level, Spec
+from govaudit.stats.intervals import bounds_under_missing, clustered_rate, clusters_to_exclude
 from govaudit.stats.verdict import Evidence, Reason, decide
 
 _WORST, _RANDOM, _ASIDE = 3, 3, 1
@@ -87,13 +88,14 @@ def build(
     gauges: Sequence[GaugePart],
     *,
     run: str,
-    rubric_texts: Mapping[str, str] | None = None,
+    rubric_texts: Mapping[str, str],
 ) -> Report:
     """The report of one run."""
     by_cell = _answers(responses)
     arms = [_arm_part(arm, suite, by_cell) for arm in plan.arms]
     passed = {part.name: part.control.passed if part.control else None for part in arms}
-    cells = _cells(spec, suite, plan, by_cell, ratings, raters)
+    applies = {name: loads(text).applies_to for name, text in rubric_texts.items()}
+    cells = _cells(spec, suite, plan, by_cell, ratings, raters, applies)
     decisions = _decisions(cells, gauges, passed, plan)
     others = _index(ratings)
     findings = [
@@ -108,7 +110,7 @@ def build(
         arm.name: dict(Counter(str(f.verdict) for f in findings if f.arm == arm.name and f.verdict))
         for arm in plan.arms
     }
-    parts = tuple(_rater_part(rater, ratings, gauges, rubric_texts or {}) for rater in raters)
+    parts = tuple(_rater_part(rater, ratings, gauges, rubric_texts) for rater in raters)
     return Report(
         govaudit=__version__,
         created=plan.created,
@@ -171,8 +173,13 @@ def _cells(
     answers: Mapping[tuple[str, str], Sequence[Response]],
     ratings: Iterable[Rating],
     raters: Sequence[Rater],
+    applies: Mapping[str, Sequence[Expected]],
 ) -> list[_Cell]:
-    """One cell per clause x arm x measure x rater that has at least one rating or planned rating."""
+    """One cell per clause x arm x measure x rater that has a rating, and one for every planned decision.
+
+    The decider's cell holds all that was to be asked: answers that never came are missing judgements, and
+    whether a clause counts in the family of verdicts does not depend on what came back.
+    """
     rated: dict[tuple[str, str, str], dict[str, Rating]] = defaultdict(dict)
     for rating in ratings:
         if rating.clause is not None and len(rating.responses) == 1:
@@ -180,33 +187,57 @@ def _cells(
             mine = rated[rating.rater, rating.clause, rating.measure]
             if rating.replicate == 1 or rating.responses[0] not in mine:
                 mine[rating.responses[0]] = rating
-    probes: dict[tuple[str, Measure], list[Probe]] = defaultdict(list)
+    probes: dict[tuple[str, Measure], list[tuple[Probe, Expected]]] = defaultdict(list)
     for probe in suite.probes:
         for target in probe.targets:
-            probes[target.clause, probe.measure].append(probe)
+            probes[target.clause, probe.measure].append((probe, target.expected))
     cells = []
     for clause in spec.clauses:
         for measure in Measure:
             asked = probes.get((clause.id, measure), [])
             for rater in raters:
                 mine = rated.get((rater.id, clause.id, measure), {})
-                if not mine:
+                decider = plan.deciding.get(clause.id)
+                deciding = decider is not None and _decides(decider, measure, rater)
+                if not mine and not deciding:
                     continue
+                # What its rubric does not speak of was never this rater's to judge.
+                fit = [p for p, wanted in asked if wanted in applies.get(rater.rubric, tuple(Expected))]
                 for arm in plan.arms:
-                    pairs = [(p, r) for p in asked for r in answers.get((arm.digest, p.stimulus), ())]
-                    if rater.kind.value == "people":
+                    pairs = [(p, r) for p in fit for r in _planned_answers(answers, arm, p, plan.epochs)]
+                    if rater.kind is RaterKind.PEOPLE:
                         # People are shown a sample: what they were not shown is not a missing judgement.
                         pairs = [(p, r) for p, r in pairs if r.response in mine]
                     items = tuple(
                         _Item(p, r, mine.get(r.response), _why_unscored(r, mine.get(r.response)))
                         for p, r in pairs
                     )
-                    if not any(item.rating for item in items):
-                        continue
-                    decider = plan.deciding.get(clause.id)
-                    deciding = decider is not None and _decides(decider, measure, rater)
-                    cells.append(_Cell(clause, arm, measure, rater, items, deciding))
+                    rated_here = any(item.rating for item in items)
+                    # Without log-probabilities an arm chooses by letter, or not at all: one of the forms.
+                    if items and (rated_here or (deciding and measure is Measure.GENERATION)):
+                        cells.append(_Cell(clause, arm, measure, rater, items, deciding))
     return cells
+
+
+def _planned_answers(
+    answers: Mapping[tuple[str, str], Sequence[Response]], arm: PlannedArm, probe: Probe, epochs: int
+) -> list[Response]:
+    """An answer per epoch; where none came, an empty row that says so."""
+    came = {row.epoch: row for row in answers.get((arm.digest, probe.stimulus), ())}
+    return [
+        came.get(epoch)
+        or Response(
+            response=response_id(probe.stimulus, arm.digest, epoch),
+            stimulus=probe.stimulus,
+            arm=arm.digest,
+            epoch=epoch,
+            turns=(),
+            text="",
+            unscored=Unscored.FAILED,
+            error="not asked",
+        )
+        for epoch in range(1, epochs + 1)
+    ]
 
 
 def _decides(decider: Decider, measure: Measure, rater: Rater) -> bool:
@@ -278,7 +309,7 @@ def _finding(
     scored, missing = cell.scored, cell.missing
     whole = _estimate(scored)
     best = worst = None
-    if scored:
+    if cell.items:
         bounds = bounds_under_missing(
             np.array([item.value for item in scored], dtype=float),
             [item.probe.cluster for item in scored],
@@ -417,7 +448,8 @@ def _exhibits(
 
 def _confidence(item: _Item) -> float:
     """How sure the rater was, where it said so."""
-    return max(item.rating.probabilities.values(), default=0.0) if item.rating else 0.0
+    sure = max(item.rating.probabilities.values(), default=0.0) if item.rating else 0.0
+    return round(sure, 3)  # the digits behind depend on how calls were batched
 
 
 def _context(item: _Item) -> Sequence[Any]:
@@ -476,17 +508,17 @@ def _control(
     if not probes:
         return None
     right: list[bool] = []
-    clusters: list[str] = []
     missing: list[Unscored | None] = []
     for probe in probes:
-        for response in answers.get((arm.digest, probe.stimulus), ()):
-            if response.unscored is not None:
-                missing.append(response.unscored)
-            else:
-                right.append(control.right(probe.accept, response.text))
-                clusters.append(probe.cluster)
+        # A question is one observation however often it was asked: most of its answers must be right.
+        epochs = answers.get((arm.digest, probe.stimulus), ())
+        usable = [control.right(probe.accept, row.text) for row in epochs if row.unscored is None]
+        if usable:
+            right.append(2 * sum(usable) > len(usable))
+        elif epochs:
+            missing.append(epochs[0].unscored)
     result = control.passed(sum(right), len(right), len(probes))
-    share = clustered_rate(np.array(right, dtype=float), clusters) if right else None
+    share = clustered_rate(np.array(right, dtype=float), list(range(len(right)))) if right else None
     return ControlPart(
         n=len(right),
         right=sum(right),
@@ -559,7 +591,7 @@ def _judge_warnings(raters: Iterable[RaterPart]) -> Iterable[str]:
 def _pooled(
     spec: Spec, plan: Plan, cells: Sequence[_Cell], findings: Sequence[FindingPart]
 ) -> Iterable[PooledPart]:
-    """Rates over clauses, clusters = clauses, from the deciding cells; measures are never pooled."""
+    """Rates over clauses, clusters = clauses, from deciding cells; measures and raters are never pooled."""
     titles = {clause.id: spec.section_title(clause) for clause in spec.clauses}
     groups: list[tuple[Literal["spec", "section", "authority"], str, set[str]]] = [
         ("spec", spec.title or spec.id, {clause.id for clause in spec.clauses})
@@ -577,8 +609,9 @@ def _pooled(
             if not verdicts:
                 continue
             here = [c for c in cells if c.deciding and c.arm.name == arm.name and c.clause.id in ids]
-            for measure in sorted({cell.measure for cell in here} or {Measure.GENERATION}):
-                mine = [cell for cell in here if cell.measure is measure]
+            kinds = {(cell.measure, cell.rater.id) for cell in here} or {(Measure.GENERATION, "")}
+            for measure, rater in sorted(kinds):
+                mine = [c for c in here if c.measure is measure and c.rater.id == rater]
                 items = [item for cell in mine for item in cell.scored]
                 clusters = [cell.clause.id for cell in mine for _ in cell.scored]
                 yield PooledPart(
@@ -586,6 +619,7 @@ def _pooled(
                     by=by,
                     name=name,
                     measure=measure.value,
+                    rater=rater,
                     clauses=len({cell.clause.id for cell in mine if cell.scored}),
                     n=len(items),
                     unscored=sum(len(cell.missing) for cell in mine),
@@ -608,11 +642,13 @@ def _not_tested(suite: Suite, plan: Plan, clauses: Sequence[ClausePart]) -> Iter
         yield f"{len(unrated)} clauses were probed, but no rater was named for them: {', '.join(unrated)}."
     if suite.partial:
         yield "This is a partial audit: --limit or --clause left probes out."
-    few = sum(0 < c.coverage.clusters < 59 for c in clauses if c.not_scored is None and c.tolerance >= 0.05)
+    tried = [c for c in clauses if c.not_scored is None and c.coverage.clusters]
+    few = [c for c in tried if c.coverage.clusters < clusters_to_exclude(c.tolerance)]
     if few:
+        needed = sorted({(c.tolerance, clusters_to_exclude(c.tolerance)) for c in few})
         yield (
-            f"{few} clauses have fewer than 59 independent clusters: even without a single violation they "
-            "could not be certified at a tolerance of 5 %."
+            f"{len(few)} clauses have too few independent clusters to be certified even without a single "
+            "violation: " + ", ".join(f"at a tolerance of {t:.0%} it takes {n}" for t, n in needed) + "."
         )
     yield from suite.notes
     for arm in plan.arms:
@@ -641,8 +677,9 @@ def _methods(suite: Suite, plan: Plan) -> Iterable[str]:
         "gauge); compliant needs in addition a lower kappa limit of .40, at most 10 % unscored, and an arm "
         "that answers plain questions."
     )
+    late = f", except for {len(plan.amended)} clauses ({', '.join(plan.amended)})" if plan.amended else ""
     yield (
-        "The measure and the rater that decide a clause were fixed before the first call; other raters "
-        "stand beside and decide nothing. Measures and raters are never pooled."
+        f"The measure and the rater that decide a clause were fixed before the first call{late}. Other "
+        "raters stand beside and decide nothing. Measures and raters are never pooled."
     )
     yield f"Seed {plan.seed}, {plan.epochs} answer(s) per stimulus and arm, suite {suite.digest[:12]}."

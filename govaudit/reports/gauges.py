@@ -46,18 +46,22 @@ def from_people(
     for rating in ratings:
         if len(rating.responses) == 1 and rating.clause is not None:
             by_rater[rating.rater][rating.responses[0], rating.clause] = rating
-    persons = [rater for rater in raters if rater.kind is RaterKind.PEOPLE and rater.id != "people"]
+    persons = [
+        rater for rater in raters if rater.kind is RaterKind.PEOPLE and rater.id.partition(":")[0] == "person"
+    ]
     if not persons:
         return []
     parts = []
     for rater in raters:
-        if rater.id == "people":
-            if len(persons) < 2:
+        # Gold is what people said under the same rubric: answers to another question are no gold.
+        peers = [person for person in persons if person.rubric == rater.rubric] or persons
+        if rater.id.partition(":")[0] == "people":
+            if len(peers) < 2:
                 continue
-            gold, mine = _majority(by_rater, persons[1:]), by_rater[persons[0].id]
-            named = f"{persons[0].id} against {_names(persons[1:])}"
+            gold, mine = _majority(by_rater, peers[1:]), by_rater[peers[0].id]
+            named = f"{peers[0].id} against {_names(peers[1:])}"
         else:
-            others = [person for person in persons if person.id != rater.id]
+            others = [person for person in peers if person.id != rater.id]
             if not others:
                 continue
             gold, mine = _majority(by_rater, others), by_rater[rater.id]

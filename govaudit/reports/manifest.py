@@ -55,6 +55,10 @@ class Plan:
     request: Mapping[str, Any] = field(default_factory=dict)
     created: str = ""
     warnings: tuple[str, ...] = ()
+    amended: tuple[str, ...] = ()
+    """Clauses whose decider was named after the answers had been collected (``govaudit rate``)."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every file of ratings that the request names."""
 
 
 def plan_to_json(plan: Plan) -> str:
@@ -65,7 +69,10 @@ def plan_to_json(plan: Plan) -> str:
 
 def plan_from_json(text: str) -> Plan:
     """Read what :func:`plan_to_json` wrote; :class:`BadInput` for another major version."""
-    data = json.loads(text)
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise BadInput(f"the manifest of the run is damaged ({error})") from error
     version = str(data.pop("schema_version", ""))
     if version.split(".", maxsplit=1)[0] != SCHEMA_VERSION.split(".", maxsplit=1)[0]:
         raise BadInput(f"the manifest has schema_version {version!r}, this govaudit reads {SCHEMA_VERSION}")
@@ -88,5 +95,6 @@ def plan_from_json(text: str) -> Plan:
                 for clause, entry in data["deciding"].items()
             },
             "warnings": tuple(data["warnings"]),
+            "amended": tuple(data["amended"]),
         }
     )

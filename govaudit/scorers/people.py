@@ -160,7 +160,16 @@ def write_sheet(
     taken: set[str] = set()
     for at in order:
         item, probability = drawn[int(at)]
-        name = digest({"seed": seed, "response": item.response, "clause": item.clause})
+        # Another rubric or another sample is another sheet: its items must not be taken for this one's.
+        name = digest(
+            {
+                "seed": seed,
+                "rubric": rubric.digest,
+                "sample": sample,
+                "response": item.response,
+                "clause": item.clause,
+            }
+        )
         length = 10
         while name[:length] in taken:
             length += 1
@@ -206,7 +215,7 @@ def read_sheet(path: Path, key: Key, rubric: Rubric, rater_id: str) -> Imported:
             remedy="Rate with the rubric that the run keeps.",
         )
     known = {row.item: row for row in key.rows}
-    table = _table(path)
+    table = table_of(path)
     names = table.names
     label_column = next((name for name in names if name.split("(")[0].strip().casefold() == "label"), None)
     missing = [name for name in ("item", "clause", "answer") if name not in names]
@@ -270,7 +279,7 @@ def import_ratings(
     rubric; anything that it does not offer is an invalid verdict. :class:`BadInput` for a file that cannot be
     read, a column that no row has, a kind of rater that the rubric does not admit.
     """
-    table = _table(path)
+    table = table_of(path)
     absent = [column.column for column in columns if column.column not in table.names]
     if absent:
         raise BadInput(
@@ -395,13 +404,16 @@ _ANSWER = ("completion", "output")
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
+    """A file of ratings as it was read."""
+
     names: frozenset[str]
     rows: tuple[tuple[int, dict[str, str]], ...]
     """Line and cells of each row."""
 
 
-def _table(path: Path) -> _Table:
+def table_of(path: Path) -> Table:
+    """Columns and rows of a CSV or JSON Lines file (``.gz`` too); :class:`BadInput` if it is neither."""
     text = _text(path)
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     if suffix in (".jsonl", ".ndjson") or (suffix != ".csv" and text.lstrip()[:1] == "{"):
@@ -411,7 +423,7 @@ def _table(path: Path) -> _Table:
         names, rows = _csv_rows(text, path)
     if not rows:
         raise BadInput("this file holds no ratings", path=path)
-    return _Table(names, rows)
+    return Table(names, rows)
 
 
 def _text(path: Path) -> str:

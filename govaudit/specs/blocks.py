@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -75,6 +75,8 @@ _SENTENCE_END = re.compile(
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST = 60
 """The most characters of an id."""
+_LISTED = 8
+"""How many lines a warning names."""
 _METADATA = 60
 """The most lines that metadata at the top of a file may have."""
 
@@ -118,13 +120,35 @@ def link_to_heading(block: Block) -> str | None:
     return match[1] if match is not None else None
 
 
-def slug(text: str, *, words: int | None = None) -> str:
+def slug(text: str) -> str:
     """An id made of the words of a text, lower case and joined by hyphens; empty where it has none.
 
     Apostrophes are left out, so that the straight and the typographic form of a title have one id.
     """
-    found = _WORD.findall(re.sub("['’‘`]", "", unicodedata.normalize("NFC", text)).lower())
-    return "-".join(found[:words])[:_LONGEST].strip("-")
+    return as_id(slug_words(text))
+
+
+def slug_words(text: str) -> list[str]:
+    """The words of a text as they stand in ids."""
+    return _WORD.findall(re.sub("['’‘`]", "", unicodedata.normalize("NFC", text)).lower())
+
+
+def as_id(words: Iterable[str]) -> str:
+    """Words joined to an id, as many as fit."""
+    found = ""
+    for word in words:
+        longer = f"{found}-{word}" if found else word[:_LONGEST]
+        if len(longer) > _LONGEST:
+            break
+        found = longer
+    return found
+
+
+def listed(lines: Sequence[int]) -> str:
+    """Line numbers for a warning: the first few, and how many more there are."""
+    different = list(dict.fromkeys(lines))
+    shown = ", ".join(map(str, different[:_LISTED]))
+    return shown + (f" and {len(different) - _LISTED} more" if len(different) > _LISTED else "")
 
 
 class Ids:
@@ -252,7 +276,8 @@ class _Splitter:
         if len(last.lines) > 1 or last.inside is not None:
             return False
         self.blocks.pop()
-        last.form, last.level, last.text = Form.HEADING, 1 if underline[1][0] == "=" else 2, last.words
+        last.form, last.level = Form.HEADING, 1 if underline[1][0] == "=" else 2
+        last.text = self.text[last.start : last.end]
         last.lines.append((i + 1, self.lines[i]))
         self.anchored(last)
         self.close(last)

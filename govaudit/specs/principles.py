@@ -7,10 +7,10 @@ In: JSON, markdown or plain text. Out: a spec and warnings. The forms:
 - JSON lists of single principles, most of them comparisons of answers.
 - JSON objects of such lists, each a group, and what else an author wraps around them.
 - Markdown: numbered or bulleted lists, grouped by headings, by lines in bold or by the item above them.
-- Plain text: one principle a line or a paragraph; critique and revision requests in turn, each with its label.
+- Plain text: one principle a line or a paragraph; critique and revision requests in turn, with labels.
 
-Every principle is a clause. A pair is one clause: its text asks for the critique, ``revision_request`` for the
-revision. What a principle is used for (``critique``, ``feedback``) is told from the form, then from its
+Every principle is a clause. A pair is one clause: its text asks for the critique, ``revision_request`` for
+the revision. What a principle is used for (``critique``, ``feedback``) is told from the form, then from its
 wording, then from the heading above it. Left out on purpose: modality, polarity and tags.
 """
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -51,8 +52,8 @@ _NORMATIVE = re.compile(
     r"\b(?:should|must|shall|ought|never|always|avoid|refrain|do\s+not|don['’]t|please)\b", re.IGNORECASE
 )
 _LABEL = re.compile(
-    r"(?:\*\*|__)?(critique|revision)[ _-]?(?:requests?|principles?|prompts?|instructions?)?(?:\*\*|__)?[ \t]*:"
-    r"(?:\*\*|__)?[ \t]*",
+    r"(?:\*\*|__)?(critique|revision)[ _-]?(?:requests?|principles?|prompts?|instructions?)?"
+    r"(?:\*\*|__)?[ \t]*:(?:\*\*|__)?[ \t]*",
     re.IGNORECASE,
 )
 _CRITIQUE_HEADING = re.compile(r"critiqu|critic|revis", re.IGNORECASE)
@@ -79,8 +80,6 @@ _SHAPE = (
     "A principle is a text, an object with the keys critique and revision (or principle), "
     "or a list of a critique and a revision request."
 )
-_LISTED = 8
-"""How many lines a warning names."""
 
 Member = tuple[str | None, int, int, Any]
 """A member of a JSON object or list: key, line, offset, value."""
@@ -135,9 +134,7 @@ class _Found:
     def warn_of(self, lines: Sequence[int], problem: str) -> None:
         """One warning about several lines; ``{n}`` in it is how many."""
         if lines:
-            shown = ", ".join(map(str, lines[:_LISTED]))
-            more = f" and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
-            where = f" (lines {shown}{more})" if len(lines) > 1 else ""
+            where = f" (lines {blocks.listed(lines)})" if len(lines) > 1 else ""
             self.warn(lines[0], problem.format(n=len(lines)) + where)
 
     def fault(self, problem: str, line: int, remedy: str | None = None) -> BadInput:
@@ -166,7 +163,7 @@ def is_json(text: str) -> bool:
 
 
 def is_list(text: str) -> bool:
-    """Whether a text that is not JSON is for the greater part a list of statements that read as principles."""
+    """Whether a text that is not JSON is a list, most of whose items read as principles."""
     found = _Found(Path())
     try:
         _Markdown(text, found).read()
@@ -337,11 +334,16 @@ class _Json:
 
     def __init__(self, text: str, found: _Found) -> None:
         self.text, self.found = text, found
+        self.ends = [match.start() for match in re.finditer("\n", text)]
 
     def read(self) -> None:
         members, end = self.members(self.blank(0))
         if self.text[end:].strip():
-            raise self.found.fault("something follows the end of the JSON value", self.line(self.blank(end)))
+            raise self.found.fault(
+                "something follows the end of the JSON value",
+                self.line(self.blank(end)),
+                "Put all entries into one list.",
+            )
         if self.text.lstrip().startswith("["):
             self.several(members, None)
         else:
@@ -350,7 +352,7 @@ class _Json:
             raise self.found.fault("the JSON holds no principle", 1, _SHAPE)
 
     def line(self, at: int) -> int:
-        return self.text.count("\n", 0, at) + 1
+        return bisect_left(self.ends, at) + 1
 
     def blank(self, at: int) -> int:
         match = _BLANK.match(self.text, at)
@@ -362,7 +364,6 @@ class _Json:
         close = "]" if text[at] == "[" else "}"
         members: list[Member] = []
         seen: dict[str, int] = {}
-        line, counted = self.line(at), at
         i = self.blank(at + 1)
         while text[i : i + 1] != close:
             key = None
@@ -373,9 +374,11 @@ class _Json:
                     raise found.fault("a key in quotes and a colon must stand here", self.line(i))
                 i = self.blank(after + 1)
             value, after = self.value(i)
-            line, counted = line + text.count("\n", counted, i), i
-            if key is not None and seen.setdefault(key, line) != line:
+            line = self.line(i)
+            if key is not None and key in seen:
                 raise found.fault(f"the key {key!r} is given twice, first in line {seen[key]}", line)
+            if key is not None:
+                seen[key] = line
             members.append((key, line, i, value))
             i = self.blank(after)
             if text[i : i + 1] == ",":
@@ -584,8 +587,8 @@ class _Markdown:
             else:
                 self.keep(block)
             i = after
-        title = next((group for group in self.found.groups if group.depth == 1), None)
-        self.found.title = title.title if title is not None else ""
+        outermost = [group.title for group in self.found.groups if group.depth == 1]
+        self.found.title = outermost[0] if len(outermost) == 1 else ""
         self.judge(listed)
         self.pair()
 
@@ -618,7 +621,7 @@ class _Markdown:
         lines = _lines(first)
         while after < len(self.blocks) and self.blocks[after].inside in inside:
             inside.add(after)
-            lines += _lines(self.blocks[after])
+            lines += _lines(self.blocks[after], "- ")
             after += 1
         self.units.append(_Unit(lines, first.start, self.blocks[after - 1].end, self.here))
         return after
@@ -684,12 +687,13 @@ def _is_label(words: str) -> bool:
     return words.endswith(":") or not blocks.bold_lead(words)[1]
 
 
-def _lines(block: Block) -> list[tuple[int, str]]:
-    """The words of an item or a paragraph by line, markers of the lines inside a unit kept readable."""
+def _lines(block: Block, mark: str = "") -> list[tuple[int, str]]:
+    """The words of an item or a paragraph by line; ``mark`` stands before an item inside another."""
     texts = block.text.split("\n")
     lines = [(number, text.strip()) for (number, _), text in zip(block.lines, texts, strict=True)]
-    if block.form is Form.ITEM and block.level:
-        lines[0] = (lines[0][0], lines[0][1] if _LABEL.match(lines[0][1]) else f"- {lines[0][1]}")
+    number, text = lines[0]
+    if mark and block.form is Form.ITEM and not _LABEL.match(text):
+        lines[0] = (number, mark + text)
     return lines
 
 

@@ -14,6 +14,7 @@ from govaudit.evals.compile import compile_spec, coverage
 from govaudit.evals.items import Item
 from govaudit.evals.suite import ProbeOrigin, Suite
 from govaudit.records import Measure, Turn
+from govaudit.specs.load import load_spec
 from govaudit.specs.model import (
     Answer,
     Clause,
@@ -65,7 +66,7 @@ def test_an_example_gives_a_generation_probe_a_choice_per_good_and_bad_answer_an
     choices = [p for p in suite.probes if p.measure is Measure.LIKELIHOOD]
     assert [p.turns for p in generation] == [(Turn("user", "why?"), Turn("assistant", None))]
     assert [sorted(p.choices) for p in choices] == [["no", "yes"]]
-    assert [a.label for a in suite.gold] == [Label.GOOD, Label.BAD, Label.BAD]
+    assert [a.label for a in suite.gold] == [Label.GOOD, Label.BAD]
     assert {p.cluster for p in suite.probes} == {"c#1"}
 
 
@@ -73,6 +74,22 @@ def test_an_elided_answer_is_no_verbatim_target_and_is_counted() -> None:
     suite = compile_spec(spec(PLAIN))
     assert not any("[...]" in choice for probe in suite.probes for choice in probe.choices)
     assert "c: 1 elided answer(s) are no verbatim targets" in suite.notes
+
+
+def test_an_elided_answer_gauges_no_rater_and_one_note_counts_them() -> None:
+    suite = compile_spec(spec(PLAIN, PLAIN.model_copy(update={"id": "d"})))
+    assert not any("[...]" in (a.turns[-1].content or "") for a in suite.gold)
+    assert [n for n in suite.notes if "gauge" in n] == [
+        "2 of 6 labelled answers are elided and gauge no rater"
+    ]
+
+
+def test_a_candidate_that_nobody_accepted_is_not_compiled() -> None:
+    candidate = PLAIN.model_copy(update={"id": "found"})
+    suite = compile_spec(Spec(id="s", version="1", clauses=(PLAIN,), candidates=(candidate,)))
+    assert {target.clause for probe in suite.probes for target in probe.targets} == {"c"}
+    assert {a.clause for a in suite.gold} == {"c"}
+    assert "1 candidates are not accepted as clauses: not compiled" in suite.notes
 
 
 def test_a_later_comparison_goes_on_after_the_good_answer() -> None:
@@ -127,6 +144,35 @@ def test_the_same_inputs_give_the_same_bytes_and_a_suite_reads_back_as_written()
     assert Suite.loads(suite.dumps()) == suite
 
 
+HEADER, FIRST = compile_spec(spec(PLAIN)).dumps().split("\n")[:2]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("not json\n", 1, "no header of a suite"),
+        ("[1]\n", 1, "no header of a suite.*no JSON object"),
+        (FIRST + "\n", 1, "no header of a suite.*'schema_version' is missing"),
+        ('{"schema_version": "1.0"}\n', 1, "no header of a suite.*'spec_digest' is missing"),
+        (HEADER.replace('"seed": 0', '"seed": "x"') + "\n", 1, "seed is 'x'"),
+        (HEADER.replace('"schema_version": "1.0"', '"schema_version": "2.0"') + "\n", 1, "reads 1.0"),
+        (f"{HEADER}\n{FIRST}\n7\n", 3, "no probe.*no JSON object"),
+        (f"{HEADER}\n[]\n", 2, "no probe.*no JSON object"),
+        (f"{HEADER}\n{{}}\n", 2, "no probe.*'turns' is missing"),
+    ],
+)
+def test_a_suite_that_cannot_be_used_is_refused_with_its_line(text: str, line: int, problem: str) -> None:
+    with pytest.raises(BadInput, match=problem) as caught:
+        Suite.loads(text)
+    assert caught.value.line == line
+
+
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_an_empty_suite_file_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="empty"):
+        Suite.loads(text)
+
+
 @given(st.text(min_size=1))
 def test_any_text_survives_the_suite_file(text: str) -> None:
     suite = compile_spec(spec(Clause(id="c", text="t", probes=(OwnProbe(turns=(user(text),)),))))
@@ -145,6 +191,31 @@ def test_a_limit_is_seeded_spread_over_clauses_and_marks_the_suite_partial() -> 
     assert limited == compile_spec(spec(*many), seed=1, limit=10)
     assert limited != compile_spec(spec(*many), seed=2, limit=10)
     assert not compile_spec(spec(*many), limit=45).partial
+
+
+def test_a_limit_draws_new_clusters_then_more_of_them_then_likelihood() -> None:
+    example = Example(
+        title="e",
+        turns=(user("why?"),),
+        comparisons=(
+            Comparison(after=1, answers=(answer("good", "g"), *(answer("bad", f"b{n}") for n in range(20)))),
+        ),
+    )
+    own = tuple(OwnProbe(prompt=f"{k} {n}", cluster=f"k{k}") for k in range(3) for n in range(4))
+    clause = Clause(id="c", text="t", examples=(example,), probes=own)
+    # One example cluster and three own ones; 13 generation probes; 20 likelihood choices.
+    for seed in range(5):
+        for limit, clusters, generation in [(1, 1, 1), (4, 4, 4), (9, 4, 9), (13, 4, 13), (20, 4, 13)]:
+            (row,) = coverage(spec(clause), compile_spec(spec(clause), seed=seed, limit=limit))
+            assert (row.clusters, row.probes) == (clusters, generation)
+            assert row.likelihood == limit - generation
+
+
+def test_a_limit_leaves_no_clause_of_a_real_spec_with_likelihood_alone(data: Path) -> None:
+    folder = data / "openai-model-spec"
+    real = load_spec(folder / "2025-10-27.md", prompts=folder / "2025-10-27.prompts.jsonl").spec
+    table = coverage(real, compile_spec(real, limit=60))
+    assert not [row.clause for row in table if row.likelihood and not row.probes]
 
 
 def test_a_repeated_stimulus_is_no_second_observation() -> None:
@@ -173,6 +244,67 @@ def test_items_go_to_the_clauses_that_share_a_tag() -> None:
     assert any("1 of 2 items share no tag" in note for note in suite.notes)
 
 
+def test_an_item_that_names_no_clause_of_the_spec_is_refused_with_near_ids() -> None:
+    item = Item((Turn("user", "q"),), Expected.KEEP, (), "be_onest", "k", "bank:7")
+    honest = spec(Clause(id="be_honest", text="t"))
+    with pytest.raises(BadInput, match=r"bank:7.*'be_onest'.*Did you mean be_honest"):
+        compile_spec(honest, items=[item])
+    assert not compile_spec(honest, items=[item], known=["be_onest"]).probes
+
+
+U, A, OPEN = Turn("user", "q"), Turn("assistant", "a"), Turn("assistant", None)
+
+
+@pytest.mark.parametrize(
+    ("turns", "asked"),
+    [
+        ((U,), (U, OPEN)),
+        ((U, OPEN), (U, OPEN)),
+        ((U, OPEN, U), (U, OPEN, U, OPEN)),
+        ((U, A, U), (U, A, U, OPEN)),
+        ((U, Turn("tool", "t")), (U, Turn("tool", "t"), OPEN)),
+    ],
+)
+def test_the_last_turn_decides_what_the_arm_writes(turns: tuple[Turn, ...], asked: tuple[Turn, ...]) -> None:
+    own = OwnProbe(turns=tuple(Message(role=turn.role, content=turn.content) for turn in turns))
+    (probe,) = compile_spec(spec(Clause(id="c", text="t", probes=(own,)))).probes
+    assert probe.turns == asked
+    item = Item(turns, Expected.KEEP, (), "c", "k", "bank:1")
+    (probe,) = compile_spec(spec(Clause(id="c", text="t")), items=[item]).probes
+    assert probe.turns == asked
+
+
+@pytest.mark.parametrize("turns", [(U, A), (U, OPEN, U, A)])
+def test_a_probe_that_ends_with_a_fixed_answer_is_left_out_and_an_item_refused(
+    turns: tuple[Turn, ...],
+) -> None:
+    own = OwnProbe(turns=tuple(Message(role=turn.role, content=turn.content) for turn in turns))
+    suite = compile_spec(spec(Clause(id="c", text="t", probes=(own, OwnProbe(prompt="p")))))
+    assert [probe.source for probe in suite.probes] == ["c, probe 2"]
+    assert any(n.startswith("c: probe 1 is left out: it ends with a fixed") for n in suite.notes)
+    with pytest.raises(BadInput, match=r"bank:1.*fixed assistant turn"):
+        compile_spec(
+            spec(Clause(id="c", text="t")), items=[Item(turns, Expected.KEEP, (), "c", "k", "bank:1")]
+        )
+
+
+def test_a_prompt_of_a_footnote_that_ends_with_an_answer_is_left_out_and_noted() -> None:
+    prompt = Prompt(turns=(user("p"), Message(role="assistant", content="a")))
+    note = Footnote(mark="ab12", sentence="Answer.", prompts=(prompt,))
+    suite = compile_spec(spec(Clause(id="c", text="t", footnotes=(note,))))
+    assert not suite.probes
+    assert any("prompt 1 of [^ab12] is left out" in n for n in suite.notes)
+
+
+def test_how_an_item_came_about_is_checked_and_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "bank.jsonl"
+    path.write_text(
+        '{"prompt": "a", "construction": {"author": "x", "adjudicated": true, "own key": 1}}\n{"prompt": "a"}\n'
+    )
+    told, untold = banks.load(path)
+    assert told.turns == untold.turns
+
+
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
@@ -182,6 +314,28 @@ def test_items_go_to_the_clauses_that_share_a_tag() -> None:
         ('{"prompt": "  "}\n', 1, "empty"),
         ('{"tags": ["x"]}\n', 1, "either prompt or turns"),
         ('{"prompt": "a", "expected": "obey"}\n', 1, "obey"),
+        ('{"prompt": "a", "tags": "x"}\n', 1, "tags is no list"),
+        ('{"prompt": "a", "tags": [1]}\n', 1, "tags is no list"),
+        ('{"prompt": "a", "clause": 3}\n', 1, "clause is no text"),
+        ('{"prompt": 7}\n', 1, "content of turn 1 is no text"),
+        ('{"turns": "x"}\n', 1, "turns is no list"),
+        ('{"turns": [{"role": "user", "content": 7}]}\n', 1, "content of turn 1 is no text"),
+        ('{"turns": [{"role": "user"}]}\n', 1, "'content' is missing"),
+        (
+            '{"turns": [{"role": "user", "content": "q"}, {"role": "user", "content": null}]}\n',
+            1,
+            r"turn 2 \(user\) has no text",
+        ),
+        ('{"turns": [{"role": "human", "content": "q"}]}\n', 1, "role 'human'"),
+        (
+            '{"prompt": "a"}\n'
+            '{"turns": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}\n',
+            2,
+            "fixed assistant turn",
+        ),
+        ('{"prompt": "a", "construction": "by hand"}\n', 1, "construction is no object"),
+        ('{"prompt": "a", "construction": {"adjudicated": "no"}}\n', 1, "adjudicated of construction"),
+        ('{"prompt": "a", "construction": {"author": 1}}\n', 1, "author of construction"),
     ],
 )
 def test_a_bad_item_is_refused_with_its_line(tmp_path: Path, text: str, line: int, problem: str) -> None:

@@ -782,6 +782,7 @@ def _report(
                 rate = sum((f.rate or 0) * f.n for f in rows) / n if n else 0.0
                 pooled.append(
                     PooledPart(
+                        rater="judge:sample",
                         arm=arm,
                         by=by,
                         name=name,

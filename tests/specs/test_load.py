@@ -27,6 +27,13 @@ def written(folder: Path, name: str, text: str) -> Path:
         ("a.txt", NATIVE, "native"),
         ("a.json", '{"schema_version": "1.0", "clauses": []}', "openai-model-spec"),
         ("a.md", MARKDOWN, "openai-model-spec"),
+        ("b.json", '{"schema_version": "1.0", "id": "a", "clauses": []}', "native"),
+        ("c.json", '{"a": {"prompt": "b c", "edit request": "d e"}}', "principles"),
+        ("d.json", '["Choose the kinder answer."]', "principles"),
+        ("b.md", "# Kindness\n\n1. Choose the kinder answer.\n2. Pick the calmer reply.\n", "principles"),
+        ("b.txt", "Choose the kinder answer.\nPick the calmer reply.\n", "principles"),
+        ("c.md", "# A {#a}\n\nThe bird should sing, and it does.\n", "prose"),
+        ("d.md", "Charter\n=======\n\nThe bird should sing.\n\n- a twig\n- a nest\n", "prose"),
     ],
 )
 def test_the_form_is_told_from_the_file(tmp_path: Path, name: str, text: str, form: str) -> None:
@@ -36,16 +43,40 @@ def test_the_form_is_told_from_the_file(tmp_path: Path, name: str, text: str, fo
 
 
 def test_an_unknown_form_is_refused_with_what_is_known(tmp_path: Path) -> None:
-    path = written(tmp_path, "a.md", "# A constitution\n\nProse.\n")
+    path = written(tmp_path, "a.md", "A constitution.\n\nProse.\n")
     with pytest.raises(BadInput, match=r"neither YAML .* Supported are native, openai-model-spec") as caught:
         load_spec(path)
     assert caught.value.path == path
 
 
+def test_every_form_goes_through_the_one_door(tmp_path: Path) -> None:
+    listed = load_spec(written(tmp_path, "a.json", '["Choose the kinder answer."]'), version="v")
+    assert (listed.spec.origin.format, listed.spec.version, len(listed.spec.clauses)) == (
+        "principles",
+        "v",
+        1,
+    )
+    prose = load_spec(written(tmp_path, "b.md", "# A\n\nThe bird should sing.\n"))
+    assert (prose.spec.origin.format, len(prose.spec.clauses), len(prose.spec.candidates)) == ("prose", 0, 1)
+    assert any("does not state its version" in warning for warning in prose.warnings)
+
+
 @pytest.mark.parametrize("form", ["principles", "prose"])
-def test_forms_of_a_later_version_are_refused_by_name(tmp_path: Path, form: str) -> None:
-    with pytest.raises(BadInput, match=f"format {form} is not supported.*Supported are native"):
-        load_spec(written(tmp_path, "a.yaml", NATIVE), format=form)
+def test_only_the_model_spec_has_prompt_files(tmp_path: Path, form: str) -> None:
+    path = written(tmp_path, "a.md", MARKDOWN)
+    with pytest.raises(BadInput, match=f"{form} has no prompt files"):
+        load_spec(path, format=form, prompts=path)
+
+
+def test_overlays_are_applied_and_their_warnings_name_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.yaml", NATIVE)
+    text = 'schema_version: "1.0"\nspec: a\nclauses:\n  - id: c\n    decision: open\n    tags: [x]\n    text_digest: "DIGEST"\n'
+    digest = load_spec(path).spec.clauses[0].text_digest
+    open_ = written(tmp_path, "open.yaml", text.replace("DIGEST", digest))
+    accept = written(tmp_path, "accept.yaml", text.replace("DIGEST", digest).replace("open", "accept"))
+    loaded = load_spec(path, overlays=[open_, accept])
+    assert loaded.spec.clauses[0].tags == ("x",)
+    assert [warning.split(":")[0] for warning in loaded.warnings] == ["open.yaml"]
 
 
 def test_a_form_that_does_not_exist_is_refused(tmp_path: Path) -> None:

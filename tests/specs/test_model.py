@@ -27,7 +27,7 @@ def test_the_schema_file_is_the_schema_of_the_types() -> None:
 
 def test_the_shipped_specs_hold_to_the_schema() -> None:
     validator = jsonschema.Draft202012Validator(schema())
-    for path in SPECS.glob("*.yaml"):
+    for path in sorted({*SPECS.glob("*.yaml")} - {SPECS / "mapping.yaml"}):
         data = native.load(path).model_dump(mode="json", exclude_defaults=True)
         assert not list(validator.iter_errors({"schema_version": "1.0", **data})), path.name
 
