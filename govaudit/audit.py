@@ -255,6 +255,8 @@ def judged(
 def sheet(path: Path, out: Path, *, rubric: str, sample: int | None, seed: int) -> int:
     """Write a blind sheet of the run's answers; its key stays in the run folder. Returns its rows."""
     folder = RunFolder.open(path)
+    if out.exists():
+        raise BadInput("this file exists", path=out, remedy="Name another: it may hold somebody's labels.")
     with claimed(folder):
         spec, suite, kept, answers = _stored(folder)
         items = rating.rating_items(spec, suite, answers, _names(kept))

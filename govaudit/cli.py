@@ -110,6 +110,8 @@ def spec_import(
     from govaudit.specs import native
     from govaudit.specs.load import load_spec
 
+    if out is not None and out.exists() and out.samefile(file):
+        raise BadInput("the spec would be written over its source", path=out, remedy="Name another file.")
     loaded = load_spec(file, format=format, version=version, prompts=prompts)
     if out is not None:
         native.save(loaded.spec, out)
@@ -177,7 +179,9 @@ def _print_spec(loaded: Any, as_json: bool) -> None:
 
 
 def _print_clauses(spec: Any) -> None:
-    table = Table("clause", "title", "kind", "authority", "examples", "prompts", box=None)
+    table = Table(box=None)
+    for name in ("clause", "title", "kind", "authority", "examples", "prompts"):
+        table.add_column(name, overflow="fold")
     for clause in spec.clauses:
         table.add_row(
             escape(clause.id),
@@ -223,6 +227,7 @@ def compile_command(
     )
     if out is not None:
         out.write_text(prepared.suite.dumps(), encoding="utf-8")
+        _err.print(f"Suite written to {out}.", markup=False, highlight=False, soft_wrap=True)
     if not as_json:
         _warn(prepared.suite.notes)
     if as_json:
@@ -258,7 +263,7 @@ RunOut = Annotated[
     Path | None,
     typer.Option("-o", "--out", metavar="RUN", help="Run folder (default: runs/<spec and digest>)."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Compile, print coverage and calls, call nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print coverage and who decides, call nothing.")]
 
 
 @app.command("audit")
@@ -388,6 +393,7 @@ _REQUEST_ONLY = ("arm", "arms", "judge", "format", "version", "prompts", "items"
 def _request(options: dict[str, Any]) -> Any:
     """The request that the options describe, or the one in the named ``audit.yaml``."""
     from govaudit import request as requests
+    from govaudit.library import find_spec
     from govaudit.models.arms import entry_of, load_arms, parse_arm
     from govaudit.request import JudgeRequest, Request
 
@@ -411,6 +417,8 @@ def _request(options: dict[str, Any]) -> Any:
         arms += load_arms(options["arms"])
     if spec is None and not arms:
         arms = [_untrained()]
+    if spec is not None and not find_spec(spec).is_file():
+        raise BadInput("no such file", path=find_spec(spec))
     if not arms and not options["dry_run"]:
         raise BadInput(
             "no arm is named: nothing would be measured",
@@ -469,7 +477,9 @@ def _audit(request: Any, *, out: Path | None, dry_run: bool, as_json: bool, rate
             _print_coverage(prepared)
         return
     folder = out or Path("runs") / prepared.name
-    if not as_json:
+    if as_json:
+        _warn(prepared.warnings)
+    else:
         _warn(prepared.warnings)
         _print_coverage(prepared)
         _print_arms(prepared)
@@ -488,12 +498,12 @@ def _audit(request: Any, *, out: Path | None, dry_run: bool, as_json: bool, rate
 
 
 def _finish(report: Any, folder: Path, as_json: bool) -> None:
+    _warn(report.warnings)
     if as_json:
         from govaudit.audit import findings_json
 
         _json({"run": str(folder), "findings": findings_json(report)})
         return
-    _warn(report.warnings)
     table = Table("arm", "violated", "compliant", "inconclusive", "untested", "control set", box=None)
     for arm in report.arms:
         counts = report.verdicts.get(arm.name, {})
@@ -509,17 +519,29 @@ def _finish(report: Any, folder: Path, as_json: bool) -> None:
 
 def _print_coverage(prepared: Any) -> None:
     from govaudit.evals.compile import coverage
+    from govaudit.plan import deciding
 
-    table = Table("clause", "probes", "likelihood", "clusters", "0 violations would exclude", box=None)
-    for row in coverage(prepared.spec, prepared.suite):
+    request = prepared.request
+    deciders = deciding(prepared.suite, prepared.spec, request.judges, request.ratings)
+    measures = {clause: decider.measure for clause, decider in deciders.items()}
+    table = Table(box=None)
+    for name in ("clause", "probes", "likelihood", "clusters", "0 violations exclude", "decides"):
+        table.add_column(name, overflow="fold")
+    nobody = 0
+    for row in coverage(prepared.spec, prepared.suite, measures):
+        decider = deciders.get(row.clause)
+        nobody += decider is None and row.clusters > 0
         table.add_row(
             escape(row.clause),
             str(row.probes),
             str(row.likelihood),
             str(row.clusters),
             "nothing" if row.excludes is None else f"rates above {row.excludes:.1%}",
+            escape(decider.rater) if decider else ("nobody" if row.clusters else ""),
         )
     _err.print(table)
+    if nobody:
+        _warn([f"nobody judges the answers of {nobody} clause(s): add --judge MODEL, or rate them by people"])
 
 
 def _print_arms(prepared: Any) -> None:

@@ -48,4 +48,10 @@ def find_spec(name: str) -> Path:
     given = Path(name)
     if given.exists() or given.suffix or given.name != name:
         return given
-    return path("specs", f"{name}.yaml")
+    found = root() / "specs" / f"{name}.yaml"
+    if not found.is_file():
+        have = sorted(p.stem for p in (root() / "specs").glob("*.yaml") if p.stem != "mapping")
+        raise BadInput(
+            f"there is no file and no built-in spec {name!r}", remedy=f"Built in are: {', '.join(have)}."
+        )
+    return found

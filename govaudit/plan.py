@@ -163,7 +163,9 @@ def identify(prepared: Prepared) -> tuple[PlannedArm, ...]:
                 name=arm.name,
                 digest=arm_digest(arm, found),
                 model=arm.model,
-                settings=arm.data(),
+                settings={"model": arm.model, "system": arm.system}
+                if arm.provider == RECORDED
+                else arm.data(),
                 fingerprint=found,
                 system_digest=digest(arm.system) if arm.system else None,
                 not_applicable=tuple(aside),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -108,8 +108,14 @@ class ClauseCoverage:
     """Violation rate that zero violations in these clusters would exclude, one-sided 95 %."""
 
 
-def coverage(spec: Spec, suite: Suite) -> tuple[ClauseCoverage, ...]:
-    """Per clause of the spec, in its order, also for clauses without a probe."""
+def coverage(
+    spec: Spec, suite: Suite, measures: Mapping[str, Measure] | None = None
+) -> tuple[ClauseCoverage, ...]:
+    """Per clause of the spec, in its order, also for clauses without a probe.
+
+    ``measures``: the measure that decides each clause, where that is known; clusters, origins and the
+    excluded rate are those of its probes. Without it, generation counts where there is any.
+    """
     by_clause: dict[str, list[Probe]] = defaultdict(list)
     for probe in suite.probes:
         for target in probe.targets:
@@ -117,8 +123,8 @@ def coverage(spec: Spec, suite: Suite) -> tuple[ClauseCoverage, ...]:
     table = []
     for clause in spec.clauses:
         mine = by_clause[clause.id]
-        # Clusters of the two measures are counted together only where there is but one of them.
-        asked = [p for p in mine if p.measure is Measure.GENERATION] or mine
+        measure = (measures or {}).get(clause.id, Measure.GENERATION)
+        asked = [p for p in mine if p.measure is measure] or mine
         clusters = len({probe.cluster for probe in asked})
         table.append(
             ClauseCoverage(

@@ -33,7 +33,7 @@ from govaudit.models.secrets import seal, without_secrets
 from govaudit.records import ChoiceScore, Response, Turn, Unscored, response_id
 
 # A provider that never answers must not hold an audit for ever: Inspect itself retries without end.
-_MAX_RETRIES = 5
+_MAX_RETRIES = 3
 _TIMEOUT_S = 600
 
 _RESUMES = "What is done is kept; the same command resumes"
@@ -264,7 +264,7 @@ def _run(
                 log_dir=str(logs),
                 model=model,
                 epochs=epochs,
-                retry_attempts=1,
+                retry_attempts=0,
                 retry_wait=1,
                 retry_on_error=1,
                 # A log with a failed sample is not complete: the same call asks the failed ones again.

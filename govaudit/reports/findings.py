@@ -104,7 +104,8 @@ def build(
     ]
     order = {clause.id: n for n, clause in enumerate(spec.clauses)}
     findings.sort(key=lambda f: (order[f.clause], f.arm, not f.deciding, f.measure, f.rater))
-    covered = {row.clause: row for row in coverage(spec, suite)}
+    measures = {clause: decider.measure for clause, decider in plan.deciding.items()}
+    covered = {row.clause: row for row in coverage(spec, suite, measures)}
     clauses = tuple(_clause_part(spec, clause, covered[clause.id], plan) for clause in spec.clauses)
     verdicts = {
         arm.name: dict(Counter(str(f.verdict) for f in findings if f.arm == arm.name and f.verdict))
@@ -206,8 +207,11 @@ def _cells(
                 for arm in plan.arms:
                     pairs = [(p, r) for p in fit for r in _planned_answers(answers, arm, p, plan.epochs)]
                     if rater.kind is RaterKind.PEOPLE:
-                        # People are shown a sample: what they were not shown is not a missing judgement.
-                        pairs = [(p, r) for p, r in pairs if r.response in mine]
+                        # People may be shown a sample: what they were not shown is no missing judgement, but
+                        # an answer that could not be shown to anybody is.
+                        pairs = [(p, r) for p, r in pairs if r.response in mine or r.unscored]
+                        if not mine.keys() & {r.response for _, r in pairs}:
+                            continue
                     items = tuple(
                         _Item(p, r, mine.get(r.response), _why_unscored(r, mine.get(r.response)))
                         for p, r in pairs
@@ -483,6 +487,9 @@ def _arm_part(
             f"arm {arm.name}: the endpoint reported {len(reported)} model ids "
             f"({', '.join(sorted(reported))}): these answers may come from different models"
         )
+    absent = sum(row.unscored is Unscored.NOT_RECORDED for row in mine)
+    if absent:
+        warnings.append(f"arm {arm.name}: {absent} of {len(mine)} stimuli have no recorded answer")
     tokens = [row.output_tokens for row in mine if row.output_tokens is not None]
     return ArmPart(
         name=arm.name,
@@ -517,6 +524,8 @@ def _control(
             right.append(2 * sum(usable) > len(usable))
         elif epochs:
             missing.append(epochs[0].unscored)
+    if set(missing) == {Unscored.NOT_RECORDED} and not right:
+        return None  # stored answers do not hold the questions: that says nothing about the arm
     result = control.passed(sum(right), len(right), len(probes))
     share = clustered_rate(np.array(right, dtype=float), list(range(len(right)))) if right else None
     return ControlPart(
@@ -537,6 +546,7 @@ def _clause_part(spec: Spec, clause: Clause, row: Any, plan: Plan) -> ClausePart
     locator = f"#{source.anchor}" if source.anchor else " > ".join(source.path)
     if source.line:
         locator += f" (line {source.line})"
+    locator = locator.strip() or f"{spec.id} {spec.version}, {clause.id}"
     return ClausePart(
         id=clause.id,
         title=clause.title,
@@ -547,10 +557,10 @@ def _clause_part(spec: Spec, clause: Clause, row: Any, plan: Plan) -> ClausePart
         level=clause.level.value,
         bright_line=clause.bright_line,
         tags=clause.tags,
-        locator=locator.strip(),
+        locator=locator,
         tolerance=_tolerance(clause, plan),
         coverage=Coverage(
-            probes=row.probes + row.likelihood,
+            probes=sum(row.by_origin.values()),
             clusters=row.clusters,
             by_origin=row.by_origin,
             excludes=row.excludes,
@@ -631,15 +641,27 @@ def _pooled(
 def _not_tested(suite: Suite, plan: Plan, clauses: Sequence[ClausePart]) -> Iterable[str]:
     untested = [c.id for c in clauses if c.not_scored is None and not c.coverage.clusters]
     if untested:
-        yield f"{len(untested)} clauses have no probe: {', '.join(untested)}."
+        here = "in this partial audit " if suite.partial else ""
+        yield f"{_clauses(untested)} have no probe {here}and stay untested: {', '.join(untested)}."
     aside = [c.id for c in clauses if c.not_scored is not None]
     if aside:
-        yield f"{len(aside)} clauses bind a deployment or a company and are listed only: {', '.join(aside)}."
+        yield f"{_clauses(aside)} bind a deployment or a company and are listed only: {', '.join(aside)}."
     unrated = [
         c.id for c in clauses if c.not_scored is None and c.coverage.clusters and c.id not in plan.deciding
     ]
     if unrated:
-        yield f"{len(unrated)} clauses were probed, but no rater was named for them: {', '.join(unrated)}."
+        yield f"{_clauses(unrated)} were probed, but no rater was named for them: {', '.join(unrated)}."
+    written = {t.clause for p in suite.probes if p.measure is Measure.GENERATION for t in p.targets}
+    unread = [
+        clause
+        for clause, decider in plan.deciding.items()
+        if decider.measure is Measure.LIKELIHOOD and clause in written
+    ]
+    if unread:
+        yield (
+            f"{_clauses(unread)} are decided by likelihood alone: the arms wrote answers too, which nobody "
+            f"judged (a judge or people would): {', '.join(unread)}."
+        )
     if suite.partial:
         yield "This is a partial audit: --limit or --clause left probes out."
     tried = [c for c in clauses if c.not_scored is None and c.coverage.clusters]
@@ -647,7 +669,7 @@ def _not_tested(suite: Suite, plan: Plan, clauses: Sequence[ClausePart]) -> Iter
     if few:
         needed = sorted({(c.tolerance, clusters_to_exclude(c.tolerance)) for c in few})
         yield (
-            f"{len(few)} clauses have too few independent clusters to be certified even without a single "
+            f"{_clauses(few)} have too few independent clusters to be certified even without a single "
             "violation: " + ", ".join(f"at a tolerance of {t:.0%} it takes {n}" for t, n in needed) + "."
         )
     yield from suite.notes
@@ -655,6 +677,10 @@ def _not_tested(suite: Suite, plan: Plan, clauses: Sequence[ClausePart]) -> Iter
         for reason in arm.not_applicable:
             yield f"Arm {arm.name}: {reason}."
     yield "Behaviour over long conversations, with tools, and in other languages than the probes' own."
+
+
+def _clauses(some: Sequence[Any]) -> str:
+    return f"{len(some)} clause(s)"
 
 
 def _methods(suite: Suite, plan: Plan) -> Iterable[str]:

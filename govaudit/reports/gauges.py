@@ -74,7 +74,9 @@ def from_people(
                     GoldItem(predicted=said.value, gold=value, cluster=said.cluster, clause=clause)
                 )
         parts += [
-            _part(gauge(rater.id, rater.rubric, named, items[arm, clause], seed), arm)
+            _part(
+                gauge(rater.id, rater.rubric, f"{named}, arm {arm}, {clause}", items[arm, clause], seed), arm
+            )
             for arm, clause in sorted(items)
         ]
     return parts

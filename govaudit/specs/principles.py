@@ -81,6 +81,9 @@ _SHAPE = (
     "or a list of a critique and a revision request."
 )
 
+_MOST_KEYS = 8
+"""How many keys without a meaning are named."""
+
 Member = tuple[str | None, int, int, Any]
 """A member of a JSON object or list: key, line, offset, value."""
 
@@ -135,7 +138,7 @@ class _Found:
         """One warning about several lines; ``{n}`` in it is how many."""
         if lines:
             where = f" (lines {blocks.listed(lines)})" if len(lines) > 1 else ""
-            self.warn(lines[0], problem.format(n=len(lines)) + where)
+            self.warn(lines[0], problem.replace("{n}", str(len(lines))) + where)
 
     def fault(self, problem: str, line: int, remedy: str | None = None) -> BadInput:
         return BadInput(problem, path=self.path, line=line, remedy=remedy)
@@ -312,7 +315,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {key!r} is given twice")
+            raise ValueError(f"the key {_brief(key)} is given twice")
         found[key] = value
     return found
 
@@ -322,6 +325,16 @@ def _no_number(name: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_number)
+
+
+def _brief(key: str | None) -> str:
+    """A key as a message names it."""
+    return repr(key) if key is None or len(key) <= 60 else repr(key[:60] + "…")
+
+
+def _half(found: _Found) -> list[int]:
+    """Lines of critique requests without the revision request that belongs to them."""
+    return [p.line for p in found.principles if p.role == "critique" and p.revision is None]
 
 
 def _plain(key: str | None) -> str:
@@ -335,6 +348,10 @@ class _Json:
     def __init__(self, text: str, found: _Found) -> None:
         self.text, self.found = text, found
         self.ends = [match.start() for match in re.finditer("\n", text)]
+        self.unread: dict[str, list[int]] = {}
+        """Keys that have no meaning here, with the lines of their entries."""
+        self.beside: list[int] = []
+        """Lines of words beside the lists."""
 
     def read(self) -> None:
         members, end = self.members(self.blank(0))
@@ -350,6 +367,12 @@ class _Json:
             self.mapping(members)
         if not self.found.principles:
             raise self.found.fault("the JSON holds no principle", 1, _SHAPE)
+        self.found.warn_of(self.beside, "{n} words beside the lists belong to no principle: kept as preamble")
+        for key, lines in list(self.unread.items())[:_MOST_KEYS]:
+            self.found.warn_of(lines, f"the key {_brief(key)} of {{n}} entries is kept without a meaning")
+        if len(self.unread) > _MOST_KEYS:
+            self.found.warn(1, f"{len(self.unread) - _MOST_KEYS} more keys are kept without a meaning")
+        self.found.warn_of(_half(self.found), "{n} critique requests have no revision request")
 
     def line(self, at: int) -> int:
         return bisect_left(self.ends, at) + 1
@@ -376,7 +399,7 @@ class _Json:
             value, after = self.value(i)
             line = self.line(i)
             if key is not None and key in seen:
-                raise found.fault(f"the key {key!r} is given twice, first in line {seen[key]}", line)
+                raise found.fault(f"the key {_brief(key)} is given twice, first in line {seen[key]}", line)
             if key is not None:
                 seen[key] = line
             members.append((key, line, i, value))
@@ -415,7 +438,7 @@ class _Json:
             elif _plain(key) in _WRAPPERS:
                 self.several(self.members(at)[0], None)
             elif wrapped and not _all_principles(value):
-                self.found.warn(line, f"what stands under {key!r} is no list of principles: left out")
+                self.found.warn(line, f"what stands under {_brief(key)} is no list of principles: left out")
             else:
                 self.found.groups.append(_Group(key or "", line))
                 self.several(self.members(at)[0], len(self.found.groups) - 1)
@@ -432,7 +455,7 @@ class _Json:
             return
         shown = value if isinstance(value, str) else json.dumps(value)
         self.found.preamble.append(f"{key}: {shown}")
-        self.found.warn(line, f"what stands under {key!r} belongs to no principle: kept as preamble")
+        self.beside.append(line)
 
     def several(self, members: list[Member], group: int | None) -> None:
         for key, line, _, value in members:
@@ -440,7 +463,7 @@ class _Json:
 
     def entry(self, key: str | None, line: int, value: Any, group: int | None) -> None:
         """One text, pair or object."""
-        name = f"the entry {key!r}" if key is not None else f"entry {len(self.found.principles) + 1}"
+        name = f"the entry {_brief(key)}" if key is not None else f"entry {len(self.found.principles) + 1}"
         if isinstance(value, str):
             principle = _Principle(self.words(value, name, line), line)
         elif isinstance(value, list):
@@ -484,8 +507,6 @@ class _Json:
         text = take(*_CRITIQUES)
         if text is not None:
             role = "critique"
-            if revision is None:
-                self.found.warn(line, f"{name} has a critique, but no revision request")
         elif revision is None and (text := take(*_COMPARISONS)) is not None:
             role = "feedback"
         else:
@@ -495,12 +516,10 @@ class _Json:
             raise self.found.fault(f"{name} holds no critique or principle; its keys: {shown}", line, _SHAPE)
         principle = _Principle(self.words(text, name, line), line, role=role)
         principle.revision = self.words(revision, name, line) if revision is not None else None
-        self.details(principle, entry, written, name)
+        self.details(principle, entry, written)
         return principle
 
-    def details(
-        self, principle: _Principle, entry: dict[str, Any], written: dict[str, str], name: str
-    ) -> None:
+    def details(self, principle: _Principle, entry: dict[str, Any], written: dict[str, str]) -> None:
         """What an object says of its principle beside the texts; the rest is kept without a meaning."""
         for key, value in entry.items():
             plain = _plain(key) if written.get(_plain(key)) == key else ""
@@ -518,7 +537,7 @@ class _Json:
             else:
                 kept = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
                 principle.attributes[key] = kept
-                self.found.warn(principle.line, f"{name}: the key {key!r} is kept without a meaning")
+                self.unread.setdefault(key, []).append(principle.line)
 
 
 def _holds_several(value: Any) -> bool:
@@ -563,6 +582,8 @@ class _Markdown:
         self.units: list[_Unit] = []
         self.beside = 0
         """Words in paragraphs that are no principles."""
+        self.bold: list[int] = []
+        """Lines wholly in bold."""
 
     def read(self) -> None:
         parents = {block.inside for block in self.blocks if block.form is Form.ITEM}
@@ -575,7 +596,7 @@ class _Markdown:
                 self.group(block, block.text, block.level, block.anchor)
             elif bold is not None:
                 self.group(block, bold, _BOLD_RANK)
-                self.found.warn(block.line, f"a line wholly in bold is read as a heading: {bold[:60]}")
+                self.bold.append(block.line)
             elif block.form is Form.ITEM and i in parents and _is_label(block.words):
                 label = blocks.bold_lead(block.words)[0] or block.words
                 self.group(block, label.rstrip(":"), _LABEL_RANK + block.level)
@@ -591,6 +612,7 @@ class _Markdown:
         self.found.title = outermost[0] if len(outermost) == 1 else ""
         self.judge(listed)
         self.pair()
+        self.found.warn_of(self.bold, "{n} lines wholly in bold are read as headings")
 
     def leave(self, rank: int) -> None:
         while self.around and self.around[-1][0] >= rank:
@@ -678,8 +700,7 @@ class _Markdown:
                 principle.role = "critique" if label == "critique" else None
                 waiting = principle if label == "critique" else None
                 found.principles.append(principle)
-        lines = [p.line for p in found.principles if p.role == "critique" and p.revision is None]
-        found.warn_of(lines, "{n} critique requests have no revision request")
+        found.warn_of(_half(found), "{n} critique requests have no revision request")
 
 
 def _is_label(words: str) -> bool:

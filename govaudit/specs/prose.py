@@ -68,7 +68,8 @@ _OFF_NOW = re.compile(
 )
 _ON_NOW = re.compile(r"\bdefaults?\b|\bon\s+by\s+default\b|\bdefault[\s-]on\b", re.IGNORECASE)
 _SWITCH = re.compile(
-    r"\b(?:turn(?:ed)?|switch(?:ed)?)\s+(?:\w+\s+)?(?P<way>on|off)\b|\b(?P<off>disabled?)\b|\b(?P<on>enabled?|unlock(?:ed)?)\b",
+    r"\b(?:turn(?:ed)?|switch(?:ed)?)\s+(?:\w+\s+)?(?P<way>on|off)\b|\b(?P<off>disabled?)\b"
+    r"|\b(?P<on>enabled?|unlock(?:ed)?)\b",
     re.IGNORECASE,
 )
 _EXPLICIT = re.compile(r"\b(?:on|off)\s+by\s+default\b|\bdefault[\s-](?:on|off)\b", re.IGNORECASE)
@@ -81,8 +82,9 @@ _BY_WHOM = re.compile(
 # What is no part of the declaration
 
 _FRAME = re.compile(
-    r"(?:read\s+)?(?:an?\s+|the\s+)?(?:executive\s+|short\s+)?summary\b|(?:preface|foreword|acknowledge?ments?|contents|"
-    r"table\s+of\s+contents|change\s*log|references|bibliography|licen[cs]e|credits|contributors)\W*\Z"
+    r"(?:read\s+)?(?:an?\s+|the\s+)?(?:executive\s+|short\s+)?summary\b"
+    r"|(?:preface|foreword|acknowledge?ments?|contents|table\s+of\s+contents|change\s*log|references"
+    r"|bibliography|licen[cs]e|credits|contributors)\W*\Z"
     r"|about\s+this\s+(?:page|file)\W*\Z",
     re.IGNORECASE,
 )
@@ -106,6 +108,9 @@ _STOP = frozenset(
 _PRONOUN = re.compile(r"(?:it|this|that|they|these|those|such)\b", re.IGNORECASE)
 _CC0 = "creativecommons.org/publicdomain/zero/1.0"
 _ID_WORDS = 7
+_QUOTED_OR_NUMBER = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
+_MOST = 20
+"""How many warnings of one sort are given."""
 _CHAIN = 600
 """The most characters of leads that stand before an item."""
 _LINKS = 3
@@ -140,7 +145,7 @@ class _List:
     chain: str = ""
     """The leads of all lists around it, outermost first, and its own."""
     before: str = ""
-    """The whole paragraph before it."""
+    """The last two sentences before it."""
     after: str = ""
     """The paragraph after it."""
 
@@ -231,7 +236,7 @@ class _Document:
         told = sum(role_of(block.words) is not None for block in items)
         if told > 1 and 2 * told >= len(items):
             raise BadInput(
-                f"{told} of {len(items)} list items criticise or compare answers: this is a list of principles",
+                f"{told} of {len(items)} list items criticise or compare answers: it is a list of principles",
                 path=self.path,
                 line=items[0].line,
                 remedy="Say --format principles.",
@@ -244,7 +249,19 @@ class _Document:
             self.warnings.append((lines[0], problem.replace("{n}", str(len(lines))) + where))
 
     def told(self) -> list[str]:
-        return [f"line {line}: {problem}" for line, problem in sorted(self.warnings, key=lambda w: w[0])]
+        """Warnings in the order of the document, of each sort no more than a reader takes in."""
+        said: Counter[str] = Counter()
+        kept: list[str] = []
+        more: dict[str, int] = {}
+        for line, problem in sorted(self.warnings, key=lambda w: w[0]):
+            sort = _QUOTED_OR_NUMBER.sub("", problem)
+            said[sort] += 1
+            if said[sort] <= _MOST:
+                kept.append(f"line {line}: {problem}")
+            else:
+                more.setdefault(sort, line)
+        kept += [f"line {line}: from here on {said[sort] - _MOST} more:{sort}" for sort, line in more.items()]
+        return kept
 
     # Sections
 
@@ -374,22 +391,34 @@ class _Document:
                     self.taken.add(entry.inside)
         repeats = self.repeats(structured)
         for number, (form, entry) in enumerate(structured):
-            if number not in repeats and not self.silent(entry.items[0]):
-                self.leads.add(entry.items[0] - 1)
-                self.clauses += self.as_clauses(form, entry)
+            if number in repeats:
+                continue
+            if self.silent(entry.items[0]):
+                self.warn(
+                    [self.blocks[entry.items[0]].line], f"a list of {form} in an excluded part: no clauses"
+                )
+                continue
+            self.lead_in(entry)
+            self.clauses += self.as_clauses(form, entry)
         plain: list[int] = []
         for entry in lists:
-            if entry.items[0] in self.taken or self.silent(entry.items[0]):
+            left = [item for item in entry.items if item not in self.taken]
+            if not left or self.silent(left[0]):
                 continue
             promised = PROMISES.search(entry.lead) is not None
             if promised or ASKS.search(entry.chain) or BEHAVIOURS.search(entry.chain):
-                self.leads.add(entry.items[0] - 1)
-                self.candidates += self.as_candidates(entry, promised)
+                self.lead_in(entry)
+                self.candidates += self.as_candidates(left, entry, promised)
             elif entry.inside is None:
-                plain.append(self.blocks[entry.items[0]].line)
+                plain.append(self.blocks[left[0]].line)
         self.warn(
             plain, "{n} lists are led into by no word that asks for anything: read sentence by sentence"
         )
+
+    def lead_in(self, entry: _List) -> None:
+        """The words that lead into a list are no candidate of their own."""
+        if entry.lead:
+            self.leads.add(entry.items[0] - 1)
 
     def family(self, item: int) -> Iterator[int]:
         """An item and all that stands inside it, in the order of the document."""
@@ -417,11 +446,11 @@ class _Document:
                 entry.lead = _unbold(self.blocks[block.inside].words)
                 entry.chain = f"{around.chain} {entry.lead}".strip()[-_CHAIN:]
                 entry.before = around.before
-            elif i and self.is_text(i - 1):
-                entry.before = self.blocks[i - 1].words
-                last = entry.before[list(blocks.sentences(entry.before))[-1][0] :]
-                entry.lead = _unbold(last) if last.rstrip('*_"”').endswith(":") else ""
-                entry.chain = entry.lead[-_CHAIN:]
+            elif i and self.blocks[i - 1].form is Form.PARAGRAPH and self.blocks[i - 1].inside is None:
+                before = [*_sentences(self.blocks[i - 1].words)]
+                entry.before = " ".join(before[-2:])
+                ends = before[-1].rstrip("*_\"'”’)")[-1:]
+                entry.lead = entry.chain = "" if ends in (".", "!", "?", "") else _unbold(before[-1])
         for entry in by_group.values():
             after = max(self.family(entry.items[-1])) + 1
             if entry.inside is None and after < len(self.blocks) and self.is_text(after):
@@ -450,22 +479,23 @@ class _Document:
         ordered = (numbered and any(_ORDER.search(text) for text in around)) or _IN_ORDER.search(entry.lead)
         return "priorities" if ordered and len(words) > 1 else ""
 
-    def switch(self, entry: _List) -> tuple[Default, str] | None:
-        """Whether a list names behaviours that are on or off, and who may turn them."""
-        told = entry.lead or (self.section_title(entry.items[0]) if entry.inside is None else "")
-        off, on = _OFF_NOW.search(told) is not None, _ON_NOW.search(told) is not None
-        ways = {
-            (match["way"] or ("off" if match["off"] else "on")).lower() for match in _SWITCH.finditer(told)
-        }
-        if not (off or on) or len(ways) > 1 or not (ways or _EXPLICIT.search(told)):
-            return None
-        if (off and ways == {"off"}) or (not off and ways == {"on"}):
-            line = self.blocks[entry.items[0]].line
-            self.warn([line], "the list says default and turned in a way that does not fit: read as text")
-            return None
-        whom = _BY_WHOM.search(told)
-        name = (whom["before"] or whom["after"]).lower() if whom is not None else ""
-        return Default.OFF if off else Default.ON, name.removesuffix("s")
+    def switch(self, entry: _List) -> tuple[Default, str, str] | None:
+        """Whether a list names behaviours that are on or off, who may turn them, and which words say so."""
+        title = self.section_title(entry.items[0]) if entry.inside is None else ""
+        for told in (entry.lead, title):
+            off, on = _OFF_NOW.search(told) is not None, _ON_NOW.search(told) is not None
+            found = _SWITCH.finditer(told)
+            ways = {(match["way"] or ("off" if match["off"] else "on")).lower() for match in found}
+            if not (off or on) or len(ways) > 1 or not (ways or _EXPLICIT.search(told)):
+                continue
+            if (off and ways == {"off"}) or (not off and ways == {"on"}):
+                line = self.blocks[entry.items[0]].line
+                self.warn([line], "the list says default and turned in a way that does not fit: read as text")
+                return None
+            whom = _BY_WHOM.search(told)
+            name = (whom["before"] or whom["after"]).lower() if whom is not None else ""
+            return Default.OFF if off else Default.ON, name.removesuffix("s"), told.rstrip(": ")
+        return None
 
     def repeats(self, structured: Sequence[tuple[str, _List]]) -> set[int]:
         """Lists that say again what another says: the fullest outside excluded parts stays."""
@@ -537,18 +567,18 @@ class _Document:
                     "priority": rank,
                 }
             else:
-                default, whom = self.switch(entry) or (Default.NONE, "")
+                default, whom, told = self.switch(entry) or (Default.NONE, "", "")
                 values = {
                     "kind": Kind.DEFAULT,
                     "polarity": Polarity.REQUIRE if default is Default.ON else Polarity.FORBID,
                     "default": default,
-                    "scope": entry.lead.rstrip(": ") or self.section_title(item),
+                    "scope": told,
                     "attributes": {"switched_by": whom} if whom else {},
                 }
             yield self.statement(item, entry.lead, text, **values)
 
-    def as_candidates(self, entry: _List, promised: bool) -> Iterator[_Statement]:
-        for item in entry.items:
+    def as_candidates(self, items: Sequence[int], entry: _List, promised: bool) -> Iterator[_Statement]:
+        for item in items:
             self.taken.add(item)
             words = self.blocks[item].words
             if words.endswith(":") or not blocks.bold_lead(words)[1]:

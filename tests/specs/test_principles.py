@@ -120,7 +120,7 @@ def test_lists_under_keys_are_groups_with_words_beside_them(imported: Import) ->
         "feedback-2",
         "feedback-3",
     ]
-    assert says(warnings, "line 3", "licence")
+    assert says(warnings, "line 3", "1 words beside the lists", "kept as preamble")
 
 
 def test_a_wrapper_is_no_group_and_what_else_it_wraps_is_named(imported: Import) -> None:
@@ -154,7 +154,7 @@ def test_an_object_says_more_about_its_principle(imported: Import) -> None:
         "a vote",
     )
     assert (clause.tags, clause.attributes) == (("tone",), {"weight": "3"})
-    assert says(warnings, "'weight' is kept")
+    assert says(warnings, "the key 'weight' of 1 entries is kept without a meaning")
 
 
 def test_what_does_not_say_its_use_has_no_role_and_a_warning(imported: Import) -> None:
@@ -180,6 +180,15 @@ def test_the_same_words_twice_are_named(imported: Import) -> None:
     spec, warnings = imported([CHOICE, CHOICE])
     assert len({clause.id for clause in spec.clauses}) == 2
     assert says(warnings, "line 3", "words of an earlier one")
+
+
+def test_doubts_are_bounded_in_number(imported: Import) -> None:
+    entries = [{"critique": f"Say what is rude about {i}.", f"k{i}{{n}}" + "x" * 99: 1} for i in range(300)]
+    _, warnings = imported(entries)
+    assert len(warnings) < 15
+    assert all(len(warning) < 300 for warning in warnings)
+    assert says(warnings, "300 critique requests have no revision request")
+    assert says(warnings, "292 more keys are kept without a meaning")
 
 
 @pytest.mark.parametrize(
@@ -284,7 +293,7 @@ def test_grouped_lists_are_clauses_of_the_nearest_heading(imported: Import) -> N
     assert (spec.title, spec.id) == ("Made-up principles", "made-up-principles")
     assert spec.sections[0].text == "Some words before the lists."
     assert spec.sections[1].text == "A word between."
-    assert warnings == ("line 24: a line wholly in bold is read as a heading: Oddities",)
+    assert warnings == ("line 24: 1 lines wholly in bold are read as headings",)
 
 
 def test_every_principle_says_where_it_stands(imported: Import) -> None:

@@ -173,6 +173,51 @@ def test_who_turns_what_is_told_from_the_lead(
     assert found == ([] if default is None else [(default, whom)])
 
 
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "**Default behaviors that users can turn off**",
+        "Default behaviors that users can turn off",
+        "### Default behaviors that users can turn off",
+        "### Default behaviors that users can turn off\n\nSuch as:",
+    ],
+)
+def test_what_leads_into_a_list_may_be_a_heading_or_a_line(imported: Import, lead: str) -> None:
+    spec, _ = imported(f"# T\n\nThe bird must eat.\n\n{lead}\n\n- Singing aloud\n")
+    (clause,) = spec.clauses
+    assert (clause.default, clause.scope) == (Default.ON, "Default behaviors that users can turn off")
+    assert texts(spec) == ["The bird must eat."]
+
+
+def test_a_sentence_before_a_list_is_lost_only_if_it_leads_into_it(imported: Import) -> None:
+    spec, _ = imported("# Hard constraints\n\nThe bird must eat.\n\n- Never bite.\n- Never burn the nest.\n")
+    assert [clause.text for clause in spec.clauses] == ["Never bite.", "Never burn the nest."]
+    assert texts(spec) == ["The bird must eat."]
+
+
+def test_items_beside_a_list_of_defaults_are_candidates_too(imported: Import) -> None:
+    spec, _ = imported(
+        "# T\n\nThe bird should:\n\n- **Defaults that users can turn off**\n  - Singing aloud\n- Listen well\n"
+    )
+    assert [clause.id for clause in spec.clauses] == ["singing-aloud"]
+    assert texts(spec) == ["The bird should: Listen well"]
+
+
+def test_constraints_are_hard_where_the_words_just_before_them_say_so(imported: Import) -> None:
+    near = "These are its bright lines. Robin should never:\n\n- Bite.\n"
+    far = "Bright lines are few. They come first. Apart from them, Robin should never:\n\n- Hum.\n"
+    assert [c.bright_line for c in imported(f"# T\n\n{near}")[0].clauses] == [True]
+    spec, _ = imported(f"# T\n\n{far}")
+    assert (spec.clauses, texts(spec)) == ((), ["Apart from them, Robin should never: Hum."])
+
+
+def test_an_order_that_stands_in_an_excluded_part_only_is_a_warning(imported: Import) -> None:
+    order = "## Summary\n\nIn order of priority:\n\n1. Peace\n2. Bread\n\n## More\n\nThe bird must eat.\n"
+    spec, warnings = imported("# T\n\n" + order)
+    assert (spec.clauses, texts(spec)) == ((), ["The bird must eat."])
+    assert says(warnings, "line 7: a list of priorities in an excluded part: no clauses")
+
+
 def test_of_two_lists_that_say_the_same_the_fuller_one_stays(imported: Import) -> None:
     order = "\n\nOrder of priority:\n\n1. **Calm**: {0}\n2. **Kind**: {0}\n\n"
     text = "# T" + order.format("few") + "## Again" + order.format("many more words")
@@ -305,6 +350,12 @@ def test_doubts_are_bounded_in_number(imported: Import) -> None:
     assert says(warnings, "300 questions", "and 292 more")
 
 
+def test_even_a_warning_a_section_is_bounded(imported: Import) -> None:
+    _, warnings = imported("# T\n\nIt must.\n\n" + "## Summary\n\n" * 300)
+    assert len(warnings) < 30
+    assert says(warnings, "line 45: from here on 280 more", "is excluded")
+
+
 def test_the_same_sentence_twice_is_one_candidate(imported: Import) -> None:
     spec, warnings = imported("# T\n\nThe bird must eat. Twice said: no.\n\n## U\n\nThe bird must\neat.\n")
     assert texts(spec) == ["The bird must eat."]
@@ -396,7 +447,7 @@ def test_no_line_is_lost(imported: Import, text: str) -> None:
         ("<!DOCTYPE html>\n<html>\n", "this is HTML"),
         ('[{"critique": "a"}]', "this is JSON, not prose"),
         ("# T {#t authority=root}\n\nIt must.\n", "headings declare an authority"),
-        ("# T\n\n- Choose the kinder answer.\n- Choose the calmer answer.\n", "this is a list of principles"),
+        ("# T\n\n- Choose the kinder answer.\n- Choose the calmer answer.\n", "it is a list of principles"),
         ("# T\n\n```\nIt must.\n", "not closed"),
         ("", "the file is empty"),
         ("# T\n\nIt \0 must.\n", "NUL"),

@@ -16,7 +16,7 @@ from govaudit.specs.wording import Nature
         ("tea – or coffee", "tea - or coffee"),
         ("pages 3–5", "pages 3-5"),
         ("non\u2011public", "non-public"),
-        ("It doesn’t “bite”…", "It doesn't \"bite\"..."),
+        ("It doesn’t “bite”…", 'It doesn\'t "bite"...'),
         ("one\u00a0two\n  three", "one two three"),
         ("* one\n* two", "- one\n- two"),
         ("cafe\u0301", "caf\u00e9"),
@@ -90,7 +90,8 @@ def test_a_sentence_that_stands_twice_and_once_is_gone_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["-" * 50_000, " " * 50_000 + "-", "[^" * 25_000, "[a](" * 15_000, "\n- " * 15_000, ". A" * 15_000]
+    "text",
+    ["-" * 50_000, " " * 50_000 + "-", "[^" * 25_000, "[a](" * 15_000, "\n- " * 15_000, ". A" * 15_000],
 )
 def test_runs_of_one_sign_are_folded_in_time(text: str) -> None:
     assert wording.nature("q" + text, "r" + text) is Nature.WORDING
