@@ -332,7 +332,7 @@ def _brief(key: str | None) -> str:
     return repr(key) if key is None or len(key) <= 60 else repr(key[:60] + "…")
 
 
-def _half(found: _Found) -> list[int]:
+def _unrevised(found: _Found) -> list[int]:
     """Lines of critique requests without the revision request that belongs to them."""
     return [p.line for p in found.principles if p.role == "critique" and p.revision is None]
 
@@ -352,6 +352,8 @@ class _Json:
         """Keys that have no meaning here, with the lines of their entries."""
         self.beside: list[int] = []
         """Lines of words beside the lists."""
+        self.left_out: list[tuple[int, str]] = []
+        """Lines and keys of lists beside those of a wrapper that hold no principles."""
 
     def read(self) -> None:
         members, end = self.members(self.blank(0))
@@ -368,11 +370,15 @@ class _Json:
         if not self.found.principles:
             raise self.found.fault("the JSON holds no principle", 1, _SHAPE)
         self.found.warn_of(self.beside, "{n} words beside the lists belong to no principle: kept as preamble")
+        names = ", ".join(name for _, name in self.left_out[:_MOST_KEYS])
+        self.found.warn_of(
+            [line for line, _ in self.left_out], f"{{n}} lists hold no principles and are left out: {names}"
+        )
         for key, lines in list(self.unread.items())[:_MOST_KEYS]:
             self.found.warn_of(lines, f"the key {_brief(key)} of {{n}} entries is kept without a meaning")
         if len(self.unread) > _MOST_KEYS:
             self.found.warn(1, f"{len(self.unread) - _MOST_KEYS} more keys are kept without a meaning")
-        self.found.warn_of(_half(self.found), "{n} critique requests have no revision request")
+        self.found.warn_of(_unrevised(self.found), "{n} critique requests have no revision request")
 
     def line(self, at: int) -> int:
         return bisect_left(self.ends, at) + 1
@@ -438,7 +444,7 @@ class _Json:
             elif _plain(key) in _WRAPPERS:
                 self.several(self.members(at)[0], None)
             elif wrapped and not _all_principles(value):
-                self.found.warn(line, f"what stands under {_brief(key)} is no list of principles: left out")
+                self.left_out.append((line, _brief(key)))
             else:
                 self.found.groups.append(_Group(key or "", line))
                 self.several(self.members(at)[0], len(self.found.groups) - 1)
@@ -700,7 +706,7 @@ class _Markdown:
                 principle.role = "critique" if label == "critique" else None
                 waiting = principle if label == "critique" else None
                 found.principles.append(principle)
-        found.warn_of(_half(found), "{n} critique requests have no revision request")
+        found.warn_of(_unrevised(found), "{n} critique requests have no revision request")
 
 
 def _is_label(words: str) -> bool:

@@ -129,7 +129,7 @@ def test_a_wrapper_is_no_group_and_what_else_it_wraps_is_named(imported: Import)
         {"constitutions": list(pairs(2, "critic", "revision").values()), "system_chat": chat}
     )
     assert (roles(spec), spec.sections) == ({"critique": 2}, ())
-    assert says(warnings, "system_chat", "left out")
+    assert says(warnings, "1 lists hold no principles and are left out: 'system_chat'")
 
 
 def test_an_object_says_more_about_its_principle(imported: Import) -> None:

@@ -24,7 +24,7 @@ SMALL = """\
 
 These words come before the charter. Robin must read them too.
 
-*The preface and the acknowledgments are not part of the official charter.*
+*The acknowledgments and the preface are not part of this charter.*
 
 ## A summary of the charter
 
@@ -162,7 +162,7 @@ def test_lists_of_what_somebody_can_turn_are_defaults_on_or_off(imported: Import
         ("Off by default unless enabled by the operator:", Default.OFF, "operator"),
         ("Default behaviors that developers can disable:", Default.ON, "developer"),
         ("Default behaviors that can be turned on or off:", None, ""),
-        ("Default behaviors that users can turn on:", None, ""),
+        ("Default behaviors that guests can turn on:", None, ""),
     ],
 )
 def test_who_turns_what_is_told_from_the_lead(
@@ -176,16 +176,16 @@ def test_who_turns_what_is_told_from_the_lead(
 @pytest.mark.parametrize(
     "lead",
     [
-        "**Default behaviors that users can turn off**",
-        "Default behaviors that users can turn off",
-        "### Default behaviors that users can turn off",
-        "### Default behaviors that users can turn off\n\nSuch as:",
+        "**Default behaviors that guests can turn off**",
+        "Default behaviors that guests can turn off",
+        "### Default behaviors that guests can turn off",
+        "### Default behaviors that guests can turn off\n\nSuch as:",
     ],
 )
 def test_what_leads_into_a_list_may_be_a_heading_or_a_line(imported: Import, lead: str) -> None:
     spec, _ = imported(f"# T\n\nThe bird must eat.\n\n{lead}\n\n- Singing aloud\n")
     (clause,) = spec.clauses
-    assert (clause.default, clause.scope) == (Default.ON, "Default behaviors that users can turn off")
+    assert (clause.default, clause.scope) == (Default.ON, "Default behaviors that guests can turn off")
     assert texts(spec) == ["The bird must eat."]
 
 
@@ -578,7 +578,7 @@ PIECES = (
         "by default ",
     ),
     *(
-        "default behaviors that users can turn off",
+        "default behaviors that guests can turn off",
         "non-default ",
         "in the order of priority:",
         "bright lines",
