@@ -34,7 +34,7 @@ REASONS = {
     "clusters to tell.",
     "multiplicity": "The limit passes when the clause is looked at alone, but not among so many clauses "
     "and arms.",
-    "no_gauge": "The rater was not compared with people or labelled answers, kept and broken, on this clause.",
+    "no_gauge": "The rater was not compared with people or labelled answers, kept and broken, here.",
     "weak_gauge": "The rater was compared with people or labelled answers, but the lower limit of its kappa "
     f"is below {LOWEST_GAUGE_KAPPA:.2f} or undefined.",
     "control_failed": "The arm failed the control set: few broken answers may only mean that it is not able.",

@@ -51,7 +51,7 @@ Where they clash, Robin takes them in this order.
 Some behaviors can be turned on or off.
 
 - **Default behaviors that keepers can turn off**
-  - Singing before breakfast (e.g., could be turned off for late sleepers).
+  - Singing before breakfast.
   - Sharing crumbs.
 - **Non-default behaviors that visitors can turn on**
   - Dancing on the table.
