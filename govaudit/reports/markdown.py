@@ -322,10 +322,11 @@ def _pooled(page: Page) -> Iterator[str]:
         [
             inline(name),
             inline(row.arm),
-            inline(row.measure),
+            f"{inline(row.measure)} / {inline(row.rater) or 'no rater'}",
             _rate(row.rate),
             f"{row.clauses:,}",
             f"{row.n:,}",
+            f"{row.unscored:,}",
         ]
         for by in ("spec", "authority", "section")
         for name, found in page.pooled(by).items()
