@@ -47,7 +47,7 @@ from govaudit.records import (
     write_responses,
 )
 from govaudit.reports import gauges as gauging
-from govaudit.reports import html
+from govaudit.reports import saving
 from govaudit.reports.document import GaugePart, Report
 from govaudit.reports.findings import build
 from govaudit.reports.manifest import Plan, plan_from_json, plan_to_json
@@ -396,7 +396,7 @@ def _report(folder: RunFolder) -> Report:
         run=folder.path.name,
         rubric_texts={p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.rubrics.glob("*.md"))},
     )
-    html.save(document, folder.path)
+    saving.save(document, folder.path)
     return document
 
 

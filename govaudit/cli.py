@@ -39,7 +39,11 @@ _out = Console()
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help="openai-model-spec or native (principles, prose: not yet)."),
+    typer.Option("--format", help="native, openai-model-spec, principles or prose; recognised without it."),
+]
+Overlays = Annotated[
+    list[Path] | None,
+    typer.Option("--overlay", help="File that accepts, rejects and tags clauses (repeatable)."),
 ]
 Version = Annotated[
     str | None, typer.Option("--version", help="Version label; the documents themselves carry none.")
@@ -101,6 +105,7 @@ def spec_import(
     format: Format = None,
     version: Version = None,
     prompts: Prompts = None,
+    overlay: Overlays = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write the spec here, in the native format.")
     ] = None,
@@ -109,13 +114,25 @@ def spec_import(
     """Import a published document as a spec; whatever could not be placed is a warning."""
     from govaudit.specs import native
     from govaudit.specs.load import load_spec
+    from govaudit.specs.overlay import save_first
 
     if out is not None and out.exists() and out.samefile(file):
         raise BadInput("the spec would be written over its source", path=out, remedy="Name another file.")
-    loaded = load_spec(file, format=format, version=version, prompts=prompts)
+    loaded = load_spec(file, format=format, version=version, prompts=prompts, overlays=overlay or ())
+    first = None
     if out is not None:
         native.save(loaded.spec, out)
+        first = out.with_suffix(".overlay.yaml")
+        if loaded.spec.candidates and not first.exists():
+            save_first(loaded.spec, first)
     _print_spec(loaded, as_json)
+    if first is not None and loaded.spec.candidates:
+        _err.print(
+            f"Candidate clauses are accepted or rejected in {first}.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     if out is not None and not as_json:
         _out.print(f"Written to {out}.", markup=False, highlight=False, soft_wrap=True)
 
@@ -126,6 +143,7 @@ def spec_show(
     format: Format = None,
     version: Version = None,
     prompts: Prompts = None,
+    overlay: Overlays = None,
     clause: Annotated[str | None, typer.Option("--clause", help="Show this clause in full.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -133,7 +151,9 @@ def spec_show(
     from govaudit.library import find_spec
     from govaudit.specs.load import load_spec
 
-    loaded = load_spec(find_spec(spec), format=format, version=version, prompts=prompts)
+    loaded = load_spec(
+        find_spec(spec), format=format, version=version, prompts=prompts, overlays=overlay or ()
+    )
     if clause is None:
         _print_spec(loaded, as_json)
         if not as_json:
@@ -151,6 +171,63 @@ def spec_show(
     facts += [f"{len(chosen.examples)} examples", f"{sum(len(f.prompts) for f in chosen.footnotes)} prompts"]
     _out.print(", ".join(facts), markup=False)
     _out.print(f"\n{chosen.text}", markup=False, highlight=False)
+
+
+@spec_app.command("lint")
+def spec_lint(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Specs or published documents.")],
+    format: Format = None,
+    prompts: Prompts = None,
+    overlay: Overlays = None,
+    as_json: Json = False,
+) -> None:
+    """Find loose ends: dangling references, clauses without a probe source, two texts under one version."""
+    from govaudit.specs.lint import data, lint_files, summary
+    from govaudit.specs.load import load_spec
+
+    linted = lint_files(
+        files, lambda path: load_spec(path, format=format, prompts=prompts, overlays=overlay or ())
+    )
+    if as_json:
+        _json(data(linted))
+    else:
+        typer.echo(summary(linted))
+    if any(spec.failed for spec in linted):
+        raise typer.Exit(1)
+
+
+@spec_app.command("diff")
+def spec_diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The earlier text.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The later text.")],
+    format: Format = None,
+    old_prompts: Annotated[
+        Path | None, typer.Option("--old-prompts", help="Prompt files of the earlier text.")
+    ] = None,
+    new_prompts: Annotated[
+        Path | None, typer.Option("--new-prompts", help="Prompt files of the later text.")
+    ] = None,
+    suite: Annotated[
+        Path | None, typer.Option("--suite", help="A suite compiled from OLD: which probes are stale?")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare two versions clause by clause: added, removed, reworded, re-ranked, probably renamed."""
+    from govaudit.evals.suite import Suite
+    from govaudit.specs.diff import data, diff
+    from govaudit.specs.diff_summary import summary
+    from govaudit.specs.load import load_spec
+    from govaudit.specs.text import read_text
+
+    compared = diff(
+        load_spec(old, format=format, prompts=old_prompts).spec,
+        load_spec(new, format=format, prompts=new_prompts).spec,
+        Suite.loads(read_text(suite), suite).probes if suite else None,
+    )
+    if as_json:
+        _json(data(compared))
+    else:
+        typer.echo(summary(compared))
 
 
 def _print_spec(loaded: Any, as_json: bool) -> None:
@@ -200,6 +277,7 @@ def compile_command(
     format: Format = None,
     version: Version = None,
     prompts: Prompts = None,
+    overlay: Overlays = None,
     items: Items = None,
     clause: Clauses = None,
     limit: Limit = None,
@@ -219,6 +297,7 @@ def compile_command(
             format=format,
             version=version,
             prompts=str(prompts) if prompts else None,
+            overlays=tuple(map(str, overlay or ())),
             items=tuple(map(str, items or ())),
             clauses=tuple(clause or ()),
             limit=limit,
@@ -281,6 +360,7 @@ def audit_command(
     format: Format = None,
     version: Version = None,
     prompts: Prompts = None,
+    overlay: Overlays = None,
     items: Items = None,
     clause: Clauses = None,
     limit: Limit = None,
@@ -304,6 +384,7 @@ def run_command(
     format: Format = None,
     version: Version = None,
     prompts: Prompts = None,
+    overlay: Overlays = None,
     items: Items = None,
     clause: Clauses = None,
     limit: Limit = None,
@@ -387,7 +468,18 @@ def report_command(
     _finish(audit.report(run), run, as_json)
 
 
-_REQUEST_ONLY = ("arm", "arms", "judge", "format", "version", "prompts", "items", "clause", "limit")
+_REQUEST_ONLY = (
+    "arm",
+    "arms",
+    "judge",
+    "format",
+    "version",
+    "prompts",
+    "overlay",
+    "items",
+    "clause",
+    "limit",
+)
 
 
 def _request(options: dict[str, Any]) -> Any:
@@ -433,6 +525,7 @@ def _request(options: dict[str, Any]) -> Any:
         format=options["format"],
         version=options["version"],
         prompts=str(options["prompts"]) if options["prompts"] else None,
+        overlays=tuple(map(str, options["overlay"] or ())),
         items=tuple(map(str, options["items"] or ())),
         clauses=tuple(options["clause"] or ()),
         limit=options["limit"],

@@ -60,6 +60,7 @@ def prepare(request: Request) -> Prepared:
         format=request.format,
         version=request.version,
         prompts=Path(request.prompts) if request.prompts else None,
+        overlays=[Path(name) for name in request.overlays],
     )
     spec = loaded.spec
     banks = [item for name in request.items for item in item_banks.load(Path(name))]

@@ -63,6 +63,8 @@ class Request(Part):
     format: str | None = None
     version: str | None = None
     prompts: str | None = None
+    overlays: tuple[str, ...] = ()
+    """Files that accept, reject and tag clauses of the spec."""
     items: tuple[str, ...] = ()
     """Item banks."""
     clauses: tuple[str, ...] = ()
@@ -122,6 +124,7 @@ def _rebased(request: Request, folder: Path) -> Request:
         update={
             "spec": place(request.spec),
             "prompts": maybe(request.prompts),
+            "overlays": tuple(map(place, request.overlays)),
             "items": tuple(map(place, request.items)),
             "arms": moved,
             "ratings": tuple(r.model_copy(update={"file": place(r.file)}) for r in request.ratings),

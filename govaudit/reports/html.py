@@ -15,7 +15,6 @@ import base64
 import hashlib
 import json
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -391,20 +390,3 @@ def dumps(report: Report) -> str:
     """``report.json``: indented, keys sorted, UTF-8; same report, same bytes."""
     data = report.model_dump(mode="json")
     return json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True, allow_nan=False) + "\n"
-
-
-def save(report: Report, folder: Path) -> None:
-    """Write ``report.json`` and ``report.html`` into a folder, which is made if it is missing.
-
-    Both are rendered before anything is written, written beside and renamed: a reader never sees half a file.
-    """
-    texts = {"report.json": dumps(report), "report.html": render_html(report)}
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = {folder / name: folder / f".{name}.partial" for name in texts}
-    for partial, text in zip(beside.values(), texts.values(), strict=True):
-        with partial.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-    for path, partial in beside.items():
-        partial.replace(path)

@@ -156,6 +156,7 @@ class Linted:
 
 
 def fault(code: Code, message: str, **rest: Any) -> Fault:
+    """A fault with the severity of its code; ``rest`` are further fields of :class:`Fault`."""
     return Fault(code, CODES[code][0], message, **rest)
 
 
@@ -611,6 +612,7 @@ _TOLD: tuple[tuple[re.Pattern[str], Code], ...] = tuple(
         (r"text outside every (?:message|answer), kept as loose text", Code.LOOSE_TEXT),
         (r"no prompt files were given", Code.FOOTNOTES_NOT_CHECKED),
         (r"the document does not state its version", Code.UNSTATED_VERSION),
+        (r"candidates? begins? here: none is scored", Code.CANDIDATES),
     )
 )
 """What importers say in words, and the code for it. Words that are not here become the code ``importer``."""

@@ -1118,7 +1118,7 @@ def hostile() -> Report:
 
 
 if __name__ == "__main__":
-    from govaudit.reports.html import save
+    from govaudit.reports.saving import save
 
     for make in (full, small, bare, hostile):
         save(make(), Path(sys.argv[1]) / make.__name__)

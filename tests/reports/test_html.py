@@ -20,7 +20,8 @@ from govaudit.evals.suite import ProbeOrigin
 from govaudit.records import Unscored
 from govaudit.reports import words
 from govaudit.reports.document import Estimate, Report
-from govaudit.reports.html import LONGEST_TEXT, Page, agreement, dumps, rate, render_html, save, shown
+from govaudit.reports.html import LONGEST_TEXT, Page, agreement, dumps, rate, render_html, shown
+from govaudit.reports.saving import save
 from govaudit.stats.verdict import Reason, Verdict
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -509,10 +510,16 @@ def test_a_reader_may_bring_a_style_sheet_of_their_own(reports: dict[str, Report
     assert "#123456" in render_html(reports["bare"], tmp_path)
 
 
-def test_saving_writes_both_files_and_nothing_else(reports: dict[str, Report], tmp_path: Path) -> None:
+def test_saving_writes_all_forms_and_nothing_else(reports: dict[str, Report], tmp_path: Path) -> None:
     folder = tmp_path / "new" / "run"
     save(reports["small"], folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "findings.csv",
+        "junit.xml",
+        "report.html",
+        "report.json",
+        "report.md",
+    ]
     assert (folder / "report.html").read_text(encoding="utf-8") == render_html(reports["small"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -81,9 +82,14 @@ def test_a_sound_spec_has_no_loose_end(write: Write) -> None:
     assert found.faults == () and not found.failed and found.spec is not None
 
 
-def test_every_code_has_a_severity_and_a_sentence() -> None:
+def test_every_code_has_a_severity_and_a_sentence_and_is_documented() -> None:
     assert set(CODES) == set(Code)
     assert all(sentence.endswith(".") for _, sentence in CODES.values())
+    docs = (Path(__file__).parents[2] / "docs" / "specs.md").read_text(encoding="utf-8")
+    docs = docs.split("\n## Lint\n")[1].split("\n## ")[0]
+    for code, (severity, _) in CODES.items():
+        (row,) = [line for line in docs.splitlines() if line.startswith("|") and f"`{code.value}`" in line]
+        assert f"| {severity.value} |" in row, code
 
 
 @pytest.mark.parametrize(
@@ -447,3 +453,31 @@ def test_specs_that_ship_are_sound() -> None:
     for path in sorted((library.root() / "specs").glob("*.yaml")):
         if "clauses:" in path.read_text(encoding="utf-8"):
             assert not lint_file(path).failed, path.name
+
+
+def test_candidates_of_a_prose_document_are_one_fact_with_its_line(data: Path) -> None:
+    found = lint_file(data / "anthropic-constitution-2026" / "claude-constitution.md")
+    assert found.spec is not None and not found.failed
+    (told,) = [fault for fault in found.faults if fault.code is Code.CANDIDATES]
+    assert told.line is not None and str(len(found.spec.candidates)) in told.message
+    assert {f.clause for f in found.faults if f.code is Code.NO_PROBE_SOURCE} == {
+        clause.id for clause in found.spec.clauses
+    }
+
+
+def test_whatever_is_done_to_a_file_lint_names_it_or_refuses_it(tmp_path: Path) -> None:
+    rng = random.Random(20251121)
+    path = tmp_path / "spec.yaml"
+    signs = [*"[]{}:,#|>'\"%?\\\t\n", "- ", "&a ", "*a ", "!x ", "null", "\ud7ff", "9" * 30]
+    outcomes: Counter[bool] = Counter()
+    for _ in range(300):
+        text = list(SOUND)
+        for _ in range(rng.choice([1, 1, 2, 5])):
+            i, j = rng.randrange(len(text)), rng.randrange(len(text))
+            text[i : i + rng.choice([0, 1, 20])] = rng.choice([[rng.choice(signs)], text[j : j + 30], []])
+        path.write_text("".join(text), encoding="utf-8")
+        found = lint_file(path)
+        assert all(fault.line for fault in found.faults if fault.code in (Code.SCHEMA, Code.UNREADABLE))
+        summary([found])
+        outcomes[found.spec is not None] += 1
+    assert min(outcomes.values()) > 20
