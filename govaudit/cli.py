@@ -570,10 +570,8 @@ def _audit(request: Any, *, out: Path | None, dry_run: bool, as_json: bool, rate
             _print_coverage(prepared)
         return
     folder = out or Path("runs") / prepared.name
-    if as_json:
-        _warn(prepared.warnings)
-    else:
-        _warn(prepared.warnings)
+    _warn(prepared.warnings)
+    if not as_json:
         _print_coverage(prepared)
         _print_arms(prepared)
         _err.print(f"Run folder: {folder}", markup=False, highlight=False, soft_wrap=True)

@@ -86,7 +86,7 @@ def refusal_check(suite: Suite, responses: Sequence[Response], rubric: Rubric) -
         source="rule",
         rubric=rubric.name,
         rubric_digest=rubric.digest,
-        fingerprint=refusal.lexicon().digest,
+        fingerprint=refusal.DIGEST,
     )
     ratings = []
     for pair in pairs(suite, responses, Measure.GENERATION):

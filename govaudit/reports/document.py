@@ -94,7 +94,6 @@ class GaugePart(Part):
     clusters: int
     invalid: int
     """Items on which the rater gave no usable verdict; not in the coefficients."""
-    classes: tuple[str, ...] = ()
     agreement: Estimate
     kappa: Estimate
     ac1: Estimate

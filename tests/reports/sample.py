@@ -581,7 +581,6 @@ def _gauge(rater: str, rubric: str, gold: str, *, right: float, n: int, covers: 
         n=n,
         clusters=n // 2,
         invalid=2,
-        classes=("kept", "broken"),
         agreement=estimate(right * n, n),
         kappa=Estimate(value=kappa, low=max(-1.0, kappa - half), high=min(1.0, kappa + half / 2)),
         ac1=Estimate(value=kappa + 0.05, low=max(-1.0, kappa - half), high=min(1.0, kappa + half / 2 + 0.05)),
