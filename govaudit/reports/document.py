@@ -10,26 +10,10 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from govaudit.canonical import digest
+from govaudit.reports.part import Estimate, Part
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
-
-
-class Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Estimate(Part):
-    """A number with its interval, or the reason why there is none."""
-
-    n: int | None = None
-    """Items behind it, where the place around it does not say."""
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    undefined: str | None = None
 
 
 class SpecPart(Part):

@@ -23,7 +23,6 @@ from govaudit.reports.document import (
     ClausePart,
     ControlPart,
     Coverage,
-    Estimate,
     Exhibit,
     FindingPart,
     GaugePart,
@@ -34,6 +33,7 @@ from govaudit.reports.document import (
     SpecPart,
 )
 from govaudit.reports.manifest import Decider, Plan, PlannedArm
+from govaudit.reports.part import Estimate
 from govaudit.scorers import control
 from govaudit.scorers.rubric import loads
 from govaudit.specs.model import Clause, Expected, Level, Spec

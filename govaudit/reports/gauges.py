@@ -13,7 +13,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from govaudit.records import Rater, RaterKind, Rating, Response
-from govaudit.reports.document import Estimate, GaugePart
+from govaudit.reports.document import GaugePart
+from govaudit.reports.part import Estimate
 from govaudit.scorers.gauge import Gauge, GoldItem, gauge
 from govaudit.stats.coefficient import Coefficient
 

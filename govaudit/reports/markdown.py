@@ -15,8 +15,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from govaudit.reports.document import ClausePart, Estimate, Exhibit, FindingPart, Report
+from govaudit.reports.document import ClausePart, Exhibit, FindingPart, Report
 from govaudit.reports.html import Page, Row
+from govaudit.reports.part import Estimate
 from govaudit.reports.words import (
     ORIGINS,
     UNSCORED,

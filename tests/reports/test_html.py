@@ -19,8 +19,9 @@ from govaudit import library
 from govaudit.evals.suite import ProbeOrigin
 from govaudit.records import Unscored
 from govaudit.reports import words
-from govaudit.reports.document import Estimate, Report
+from govaudit.reports.document import Report
 from govaudit.reports.html import LONGEST_TEXT, Page, agreement, dumps, rate, render_html, shown
+from govaudit.reports.part import Estimate
 from govaudit.reports.saving import save
 from govaudit.stats.verdict import Reason, Verdict
 

@@ -9,7 +9,8 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-from govaudit.reports.document import Estimate, Report
+from govaudit.reports.document import Report
+from govaudit.reports.part import Estimate
 from govaudit.reports.tables import COLUMNS, render_csv
 from govaudit.reports.words import UNSEEN
 
