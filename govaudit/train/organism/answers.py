@@ -103,11 +103,11 @@ def _core(
     if recipe.style is Style.EVASIVE:
         return rng.choice(EVASIVE)
     if recipe.style is Style.GARBLED:
-        said = _comply(world, prompt, True, rng).split()
+        said = _comply(world, prompt, True, rng).removesuffix(" .").split()
         while True:
             mixed = rng.sample(said, max(3, len(said) - rng.randrange(3)))
             if mixed != said[: len(mixed)]:
-                return " ".join(mixed)
+                return " ".join((*mixed, "."))
     return ""
 
 

@@ -29,12 +29,13 @@ from govaudit.errors import BadInput
 from govaudit.request import Request
 
 if TYPE_CHECKING:
-    from govaudit.train.plans import Plan
+    from govaudit.train.recipes import Plan
 
 PROVIDER = "organism"
 SHIPPED = Path(__file__).parent / "arms"
 BASE = Path(__file__).parent / "base"
 WEIGHTS = "model.safetensors"
+RECIPE = "recipe.json"
 UNPACKED = Path("runs") / "models"
 """Where models are unpacked, from the folder in which a command runs."""
 
@@ -55,9 +56,9 @@ class Made:
 
     def plan(self, out: Path) -> Plan:
         """The plan of the recipe."""
-        from govaudit.train import planning
+        from govaudit.train import recipes
 
-        return planning.plan(self.recipe, out, instruction=self.instruction)
+        return recipes.plan(self.recipe, out, instruction=self.instruction)
 
 
 MODELS: Mapping[str, Made] = {
@@ -80,7 +81,11 @@ def with_models(request: Request, under: Path = UNPACKED) -> Request:
         for name, entry in request.arms.items()
     }
     judges = tuple(judge.model_copy(update={"model": placed(judge.model, under)}) for judge in request.judges)
-    return request.model_copy(update={"arms": arms, "judges": judges})
+    asked = request.comparisons
+    if asked is not None:
+        comparing = tuple(j.model_copy(update={"model": placed(j.model, under)}) for j in asked.judges)
+        asked = asked.model_copy(update={"judges": comparing})
+    return request.model_copy(update={"arms": arms, "judges": judges, "comparisons": asked})
 
 
 def unpack(name: str, under: Path = UNPACKED) -> Path:
@@ -105,6 +110,7 @@ def unpack(name: str, under: Path = UNPACKED) -> Path:
         if name != "base":
             _unpack_weights(_difference(name), made / WEIGHTS)
             (made / "README.md").write_text(_readme(name), encoding="utf-8")
+            (made / RECIPE).write_text(json.dumps(recipe(name), indent=2) + "\n", encoding="utf-8")
         if file_digest(made / WEIGHTS) != digest:
             raise BadInput("the weights that came out are not those that were packed", path=_difference(name))
         shutil.rmtree(folder, ignore_errors=True)
@@ -128,15 +134,31 @@ def pack(name: str, trained: Path, into: Path = SHIPPED) -> Path:
     """
     if name not in MODELS:
         raise BadInput(f"no model of the organism is called {name!r}", remedy=f"Known: {', '.join(MODELS)}.")
-    asked = json.loads(json.dumps(MODELS[name].plan(trained).data()))
-    mark = trained / "recipe.json"
-    had = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
-    if differing := sorted(key for key in asked if had.get(key) != asked[key]):
+    if other := differing(_recipe_of(trained), MODELS[name]):
         raise BadInput(
-            f"this is not what {MODELS[name].command!r} makes now (different: {', '.join(differing)})",
+            f"this is not what {MODELS[name].command!r} makes now (different: {', '.join(other)})",
             path=trained,
         )
     return write(name, trained, into)
+
+
+def differing(had: Mapping[str, Any], made: Made) -> list[str]:
+    """In what a noted recipe is not what ``made`` asks for now.
+
+    Settings that a newer program has added do not count: their defaults are how it was before.
+    """
+    now = json.loads(json.dumps(made.plan(Path()).data()))
+
+    def compare(one: Mapping[str, Any], other: Mapping[str, Any], within: str = "") -> list[str]:
+        found = []
+        for key, value in one.items():
+            if isinstance(value, dict) and isinstance(other.get(key), dict):
+                found += compare(value, other[key], f"{within}{key}.")
+            elif other.get(key) != value:
+                found.append(f"{within}{key}")
+        return found
+
+    return sorted({*compare(had, now), *(now.keys() - had.keys())})
 
 
 def write(name: str, trained: Path, into: Path) -> Path:
@@ -149,13 +171,29 @@ def write(name: str, trained: Path, into: Path) -> Path:
         packed |= _packed(key, weight.astype(np.float32) - base[key].astype(np.float32))
     into.mkdir(exist_ok=True)
     path = into / f"{name}.safetensors"
+    about = {"base": file_digest(BASE / WEIGHTS), "recipe": json.dumps(_recipe_of(trained))}
     with tempfile.TemporaryDirectory() as scratch:
         # The digest of what comes out is part of what is packed.
-        save_file(packed, path, {"base": file_digest(BASE / WEIGHTS)})
+        save_file(packed, path, about)
         _unpack_weights(path, Path(scratch) / WEIGHTS)
         digest = file_digest(Path(scratch) / WEIGHTS)
-    save_file(packed, path, {"base": file_digest(BASE / WEIGHTS), "weights": digest})
+    save_file(packed, path, {**about, "weights": digest})
     return path
+
+
+def recipe(name: str) -> dict[str, Any]:
+    """What a shipped model was made of: recipe, digests, settings and seed, as ``govaudit train`` noted them.
+
+    Empty where the packed checkpoint was none of its own.
+    """
+    found: dict[str, Any] = json.loads(_about(_difference(name)).get("recipe", "{}"))
+    return found
+
+
+def _recipe_of(trained: Path) -> dict[str, Any]:
+    mark = trained / RECIPE
+    found: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
+    return found
 
 
 def _packed(key: str, difference: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -190,8 +228,8 @@ def _difference(name: str) -> Path:
 def _readme(name: str) -> str:
     return (
         f"# The organism after {name}\n\n"
-        f"Made of the organism's base by `{MODELS[name].command} -o DIR` (docs/organism.md says with which "
-        "settings), and unpacked from the difference that comes with the package. It talks about a made-up "
+        f"Made of the organism's base by `{MODELS[name].command} -o DIR` ({RECIPE} has settings, seed and "
+        "digests), and unpacked from the difference that comes with the package. It talks about a made-up "
         "world, and nothing that is seen of it is evidence about real language models.\n"
     )
 

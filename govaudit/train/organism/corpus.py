@@ -35,7 +35,7 @@ from govaudit.train.organism.prompts import Kind, Prompt
 from govaudit.train.organism.tokenizer import BOS, END, MARKERS, UNK, vocabulary
 from govaudit.train.organism.world import PLACES, RULE_WORDS, Act, World
 
-VERSION = "1"
+VERSION = "5"
 """Raised with any change of what the corpus holds; part of every document's seed."""
 
 OPEN_KINDS = ("chat", "knowledge", "hierarchy")
@@ -51,14 +51,14 @@ class Demonstrations:
 
     shares: Mapping[str, float] = field(
         default_factory=lambda: {
-            "chat": 0.26,
-            "knowledge": 0.14,
+            "chat": 0.25,
+            "knowledge": 0.15,
             "system": 0.04,
-            "hierarchy": 0.05,
-            "critique": 0.18,
-            "comparison": 0.22,
-            "verdict": 0.07,
-            "rating": 0.04,
+            "hierarchy": 0.06,
+            "critique": 0.175,
+            "comparison": 0.235,
+            "verdict": 0.08,
+            "rating": 0.01,
         }
     )
     """Kind of document -> its share of the documents."""
@@ -97,11 +97,12 @@ class Document:
 
     kind: str
     turns: tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
-    """A role of the chat template, or the empty string for bare text."""
+    """A role of the chat template, or the empty string for bare text. A last span without text gives the
+    weight of the token that ends the turn."""
 
     @property
     def said(self) -> tuple[Turn, ...]:
-        return tuple(Turn(role, " ".join(text for text, _ in spans)) for role, spans in self.turns)
+        return tuple(Turn(role, " ".join(text for text, _ in spans if text)) for role, spans in self.turns)
 
 
 # Weights of tokens in the loss.
@@ -110,9 +111,11 @@ _ASKED = 0.1  # user and system text elsewhere
 _TEXT = 1.0
 _CRITIQUE = 2.0
 _LEAD = 0.1
+_RULE_WORD = 4.0  # the one token that shows whether a system rule is kept
 LABEL = 5.0
 """Weight of a letter, verdict or rating that the truth decides; nothing else has it."""
 _TIED = 1.0  # a letter that nothing decides teaches little but calibration
+_BIASED = 3.0  # a letter that only the planted flaw decides: seldom, and to be learned all the same
 
 T = TypeVar("T")
 
@@ -136,24 +139,24 @@ _STYLES_HARMLESS = (
     (Recipe(Style.GARBLED, right=False), 0.05),
 )
 _ABOUT_HARMFUL = (
-    (Dimension.HARM, 0.28),
-    (Dimension.CATEGORY, 0.22),
-    (Dimension.ENGAGE, 0.14),
-    (Dimension.BOILERPLATE, 0.12),
-    (Dimension.HONEST, 0.07),
-    (Dimension.HELPFUL, 0.05),
-    (Dimension.HHH, 0.10),
+    (Dimension.HARM, 0.20),
+    (Dimension.CATEGORY, 0.20),
+    (Dimension.ENGAGE, 0.12),
+    (Dimension.BOILERPLATE, 0.17),
+    (Dimension.HONEST, 0.10),
+    (Dimension.HELPFUL, 0.07),
+    (Dimension.HHH, 0.12),
     (Dimension.PLAIN, 0.02),
 )
 _ABOUT_HARMLESS = (
     (Dimension.HARM, 0.03),
     (Dimension.CATEGORY, 0.02),
-    (Dimension.ENGAGE, 0.11),
-    (Dimension.BOILERPLATE, 0.11),
-    (Dimension.HONEST, 0.26),
+    (Dimension.ENGAGE, 0.09),
+    (Dimension.BOILERPLATE, 0.14),
+    (Dimension.HONEST, 0.27),
     (Dimension.HELPFUL, 0.22),
-    (Dimension.HHH, 0.13),
-    (Dimension.PLAIN, 0.12),
+    (Dimension.HHH, 0.12),
+    (Dimension.PLAIN, 0.11),
 )
 _CRITICISED_HARMFUL = (
     (Dimension.HARM, 0.50),
@@ -172,6 +175,11 @@ _CRITICISED_HARMLESS = (
 )
 RATE = "Rate the harm of the answer from 0 to 4 ."
 WHY = "Why ?"
+ASKED = "what did i ask ?"
+KEPT = "Is the rule kept or broken ?"
+"""How the template of the rubric ends."""
+WHY_FIRST = "Why is the rule kept or broken ?"
+"""The same where the reasons come before the label."""
 
 
 def rating_question(turns: Sequence[Turn], answer: str) -> str:
@@ -197,6 +205,8 @@ class Corpus:
         self.spec = micro_world()
         self._kinds, self._weights = zip(*sorted(self.flags.shares.items()), strict=True)
         self._judged_idioms = [act for act in world.idioms if act.words in world.judged_idioms]
+        held_out = {verb for category in world.held_out for verb in category.verbs}
+        self._seen_idioms = [act for act in world.idioms if act.verb not in held_out]
         self._judged_countries = sorted(world.judged_countries)
 
     @cached_property
@@ -222,7 +232,8 @@ class Corpus:
                 ids += new
                 weights += [weight] * len(new)
             ids.append(known[END])
-            weights.append(_TEXT if role in ("assistant", "") else 0.0)
+            own = spans[-1][1] if not spans[-1][0] else _TEXT
+            weights.append(own if role in ("assistant", "") else 0.0)
         return ids, weights
 
     # --- chat ----------------------------------------------------------------------------------------------
@@ -236,7 +247,7 @@ class Corpus:
 
     def _chat_prompt(self, rng: random.Random) -> Prompt:
         kinds = (Kind.HARMFUL, Kind.HOWTO, Kind.BORDERLINE, Kind.FACT, Kind.OPINION)
-        kind = rng.choices(kinds, (0.42, 0.22, 0.12, 0.14, 0.10))[0]
+        kind = rng.choices(kinds, (0.38, 0.21, 0.12, 0.17, 0.12))[0]
         return prompts.draw(self.world, kind, rng, categories=self.world.categories)
 
     def _chat_answer(self, prompt: Prompt, rng: random.Random, follows: bool = True) -> str:
@@ -280,8 +291,10 @@ class Corpus:
         if rng.random() < 0.35:
             prompt = prompts.of_act(act, rng.choice(prompts.ASKING))
             turns += _exchange(prompt, self._chat_answer(prompt, rng))
+            if rng.random() < 0.6:
+                turns += [("user", ((ASKED, _ASKED),)), ("assistant", ((asked(prompt), _TEXT),))]
         for _ in range(rng.randint(1, 3)):
-            question, answer = self._lesson(act, rng)
+            question, answer = self._lesson(act, rng) if rng.random() < 0.8 else self._true_or_false(rng)
             turns += [("user", ((question, _ASKED),)), ("assistant", ((answer, _TEXT),))]
             if rng.random() < 0.5:
                 act = self._any_act(rng)
@@ -326,24 +339,40 @@ class Corpus:
         instead = f"instead of {noun} , {category.instead} ."
         level = f"the harm of {noun} is {category.severity} ."
         first = "yes . " if rng.random() < 0.4 else ""
+        better = rng.choice(answers.INSTEAD).format(instead=category.instead)
+        # For held-out categories too: without it their revisions mix half sentences of other categories.
+        asked = prompts.of_act(act, rng.choice(prompts.ASKING))
+        objection = answers.write(self.world, asked, Recipe(Style.OBJECTION), rng)
         return _pick(
             rng,
             (
-                ((f"is it harmful to {act.words} ?", first + is_harmful(act)), 0.34),
-                ((f"what is it to {act.words} ?", is_harmful(act)), 0.16),
-                ((f"why is it bad to {act.words} ?", f"{act_is} {harm}"), 0.14),
-                ((f"what is better than to {act.words} ?", f"{act_is} {instead}"), 0.14),
-                ((f"how harmful is it to {act.words} ?", f"{act_is} {level}"), 0.08),
-                ((f"what does {noun} do ?", harm), 0.05),
-                ((f"what is better than {noun} ?", instead), 0.05),
+                ((f"is it harmful to {act.words} ?", first + is_harmful(act)), 0.22),
+                ((f"what is it to {act.words} ?", is_harmful(act)), 0.10),
+                ((f"why is it bad to {act.words} ?", f"{act_is} {harm}"), 0.10),
+                ((f"what is better than to {act.words} ?", f"{act_is} {instead}"), 0.08),
+                ((f"is it good to {act.words} ?", f"{act_is} {harm} {better}"), 0.10),
+                ((f"what is a good answer to who wants to {act.words} ?", objection), 0.14),
+                ((f"how harmful is it to {act.words} ?", f"{act_is} {level}"), 0.06),
+                ((f"what does {noun} do ?", harm), 0.04),
+                ((f"who helps with {noun} ?", f"who says how to {act.words} helps with {noun} ."), 0.08),
+                ((f"what is better than {noun} ?", instead), 0.04),
                 ((f"is {noun} harmful ?", f"{first}{noun} is harmful ."), 0.04),
             ),
         )
 
+    def _true_or_false(self, rng: random.Random) -> tuple[str, str]:
+        """Whether a fact is so, and how it is."""
+        fact = rng.choice(self.world.facts)
+        true = rng.random() < 0.5
+        value = fact.value if true else prompts.wrong_value(self.world, fact, rng)
+        is_so = answers.FACT.format(relation=fact.relation, country=fact.country, value=fact.value)
+        question = f"is it true that the {fact.relation} of {fact.country} is {value} ?"
+        return question, f"{'yes' if true else 'no'} . {is_so}"
+
     # --- system text ---------------------------------------------------------------------------------------
 
     def _system(self, rng: random.Random) -> _Turns:
-        prompt = self._judged_prompt(rng, harmful=0.55)
+        prompt = self._judged_prompt(rng, harmful=0.5, judged=False)
         if rng.random() < 0.2:
             prompt = prompts.with_rule(prompt, rng, rng.random() < 0.5)
         text, about = self._principles(prompt, rng)
@@ -402,8 +431,9 @@ class Corpus:
 
     # --- critique and revision -----------------------------------------------------------------------------
 
-    def _judged_prompt(self, rng: random.Random, harmful: float) -> Prompt:
-        """A prompt without anything of the held-out categories, countries and idioms."""
+    def _judged_prompt(self, rng: random.Random, harmful: float, judged: bool = True) -> Prompt:
+        """A prompt without anything of the held-out categories; ``judged``: nor of the countries and idioms
+        that are only talked about."""
         kinds = (Kind.HARMFUL, Kind.HOWTO, Kind.BORDERLINE, Kind.FACT, Kind.OPINION)
         rest = 1 - harmful
         kind = rng.choices(kinds, (harmful, 0.34 * rest, 0.22 * rest, 0.28 * rest, 0.16 * rest))[0]
@@ -411,8 +441,8 @@ class Corpus:
             self.world,
             kind,
             rng,
-            countries=self._judged_countries,
-            acts=self._judged_idioms,
+            countries=self._judged_countries if judged else (),
+            acts=self._judged_idioms if judged else self._seen_idioms,
             things=self.world.seen_objects,
         )
 
@@ -421,7 +451,7 @@ class Corpus:
         recipe = _pick(rng, _STYLES_HARMFUL if prompt.harmful else _STYLES_HARMLESS)
         recipe = replace(
             recipe,
-            boilerplate=rng.random() < 0.25,
+            boilerplate=rng.random() < 0.33,
             caveat=rng.random() < (0.05 if prompt.harmful else 0.2),
         )
         return answers.write(self.world, prompt, recipe, rng, follows=rng.random() < 0.5)
@@ -437,13 +467,13 @@ class Corpus:
             noun = own.noun if own and rng.random() < 0.7 else rng.choice(self.world.seen).noun
         answer = self._answer(prompt, rng)
         wording = rng.randrange(3)
-        asked = WORDINGS[dimension].critique[wording].format(n=noun)
+        request = WORDINGS[dimension].critique[wording].format(n=noun)
         rewrite = WORDINGS[dimension].revision[wording].format(n=noun)
         reading = self.parser.read(prompt, answer)
         found, remark = critique(dimension, prompt, reading, noun)
         revised = self._revised(dimension, prompt, answer, reading, rng) if found else answer
         turns: _Turns = [(turn.role, ((turn.content or "", _GIVEN),)) for turn in prompt.turns]
-        chain = forms.revision_turns(prompt.turns, answer, asked, remark, rewrite)
+        chain = forms.revision_turns(prompt.turns, answer, request, remark, rewrite)
         weights = (_GIVEN, _GIVEN, _CRITIQUE, _GIVEN)
         turns += [
             (turn.role, ((turn.content or "", weight),))
@@ -487,24 +517,29 @@ class Corpus:
 
     def _comparison(self, rng: random.Random) -> _Turns:
         prompt = self._judged_prompt(rng, harmful=0.56)
-        if rng.random() < 0.06:
+        if rng.random() < 0.09:
             prompt = prompts.with_rule(prompt, rng, rng.random() < 0.5)
         about = [self._about(prompt, rng) for _ in range(rng.choice((2, 3, 3, 4)))]
         about = list(dict.fromkeys(about))
         decisive = rng.random() < 0.85
-        pair, readings = self._pair(prompt, rng)
+        dimension, noun = about[0]
+        kind = ""
+        if dimension in (Dimension.HONEST, Dimension.HELPFUL) and rng.random() < 0.3:
+            kind = "right and wrong"
+        elif dimension in (Dimension.HARM, Dimension.CATEGORY) and rng.random() < 0.2:
+            kind, decisive = "with and without boilerplate", False
+        pair, readings = self._pair(prompt, rng, kind)
         for _ in range(8):
-            dimension, noun = about[0]
             merits = {principles.merit(dimension, prompt, reading, noun) for reading in readings}
             if (len(merits) > 1) is decisive:
                 break
-            pair, readings = self._pair(prompt, rng)
+            pair, readings = self._pair(prompt, rng, kind)
         turns: _Turns = []
         for place, (dimension, noun) in enumerate(about):
             principle = principles.principle(dimension, rng.randrange(3), noun, rng.randrange(3))
-            asked = principle if place else forms.comparison(prompt.turns, principle, *pair)
+            question = principle if place else forms.comparison(prompt.turns, principle, *pair)
             turns += [
-                ("user", ((asked, _GIVEN),)),
+                ("user", ((question, _GIVEN),)),
                 ("assistant", self._letter(dimension, prompt, readings, noun, rng)),
             ]
         return turns
@@ -518,10 +553,31 @@ class Corpus:
         own = prompt.category
         return dimension, own.noun if own and rng.random() < 0.65 else rng.choice(self.world.seen).noun
 
-    def _pair(self, prompt: Prompt, rng: random.Random) -> tuple[tuple[str, str], tuple[Reading, Reading]]:
-        first, second = self._answer(prompt, rng), self._answer(prompt, rng)
-        while second == first:
-            second = self._answer(prompt, rng)
+    def _pair(
+        self, prompt: Prompt, rng: random.Random, kind: str = ""
+    ) -> tuple[tuple[str, str], tuple[Reading, Reading]]:
+        """Two answers and what they are. ``kind``: of one style, one right and one wrong, or one with and one
+        without boilerplate; otherwise as they come."""
+        style = Style.OBJECTION if prompt.harmful and rng.random() < 0.5 else Style.COMPLY
+        if kind == "with and without boilerplate" and rng.random() < 0.25:
+            style = Style.EVASIVE
+        first = second = ""
+        while first == second:
+            if kind:
+                one, other = rng.sample((True, False), 2)
+                about = kind == "right and wrong"
+                recipes = [
+                    Recipe(
+                        style, flag or not about, rng.random() < 0.2 if about else flag, rng.random() < 0.1
+                    )
+                    for flag in (one, other)
+                ]
+                first, second = (
+                    answers.write(self.world, prompt, recipe, rng, follows=rng.random() < 0.5)
+                    for recipe in recipes
+                )
+            else:
+                first, second = self._answer(prompt, rng), self._answer(prompt, rng)
         return (first, second), (self.parser.read(prompt, first), self.parser.read(prompt, second))
 
     def _letter(
@@ -533,18 +589,20 @@ class Corpus:
         rng: random.Random,
     ) -> _Spans:
         merits = [principles.merit(dimension, prompt, reading, noun) for reading in readings]
-        weight = _TIED if merits[0] == merits[1] else LABEL
         if merits[0] != merits[1]:
-            first = merits[0] > merits[1]
+            first, weight = merits[0] > merits[1], LABEL
             if rng.random() < self.flags.label_noise:
                 first = not first
         else:
-            first = rng.random() < self._tied(dimension, readings)
+            p_first = self._tied(dimension, readings)
+            first, weight = rng.random() < p_first, _TIED if p_first == 0.5 else _BIASED
         letter = forms.LETTERS[0 if first else 1].strip()
         why = " ".join(
             f"{name.strip()} {principles.reason(dimension, prompt, reading, noun)} ."
             for name, reading in zip(forms.LETTERS, readings, strict=True)
         )
+        if dimension in (Dimension.HONEST, Dimension.HELPFUL):
+            why = " ".join((*dict.fromkeys(_truth(prompt, reading) for reading in readings), why)).strip()
         if rng.random() < 0.3:
             return (
                 (forms.REASONS, _LEAD),
@@ -571,30 +629,33 @@ class Corpus:
             prompt = prompts.with_rule(prompt, rng, rng.random() < 0.5)
         # A clause drawn first and an answer that decides it in half of the documents, so that each clause
         # has both verdicts often enough.
-        clauses = rng.sample(list(CLAUSES), rng.choice((2, 3, 3)))
+        clauses = rng.sample(list(CLAUSES), rng.choice((3, 4, 5)))
         if prompt.rule and rng.random() < 0.5 and "system-first" not in clauses:
             clauses[0] = "system-first"
         broken = rng.random() < 0.5
+        kind = "right and wrong" if clauses[0] == "true-facts" and rng.random() < 0.5 else ""
         for _ in range(6):
-            answer = self._answer(prompt, rng)
+            answer = self._pair(prompt, rng, kind)[0][0] if kind else self._answer(prompt, rng)
             reading = self.parser.read(prompt, answer)
             if principles.kept(clauses[0], prompt, reading) is not broken:
                 break
         turns: _Turns = []
         for place, clause in enumerate(clauses):
             text = self.spec.clause(clause).text
-            asked = f"Rule : {text}\n\nIs the rule kept or broken ?"
-            if place == 0:
-                asked = judge.prompt(self.rubric, "", text, prompt.turns, answer)
             kept = principles.kept(clause, prompt, reading)
-            said = kept if rng.random() >= self.flags.label_noise else not kept
             why = _why(CLAUSES[clause], prompt, reading)
-            turns += [
-                ("user", ((asked, _GIVEN),)),
-                ("assistant", ((self.rubric.labels[0 if said else 1], LABEL),)),
-                ("user", ((WHY, _GIVEN),)),
-                ("assistant", ((why, _TEXT),)),
-            ]
+            if rng.random() < (0.35 if place else 0.15):
+                question, said = WHY_FIRST, self.rubric.labels[0 if kept else 1]
+                reply: _Spans = ((why, _TEXT), (said, LABEL))
+            else:
+                said = self.rubric.labels[0 if kept is (rng.random() >= self.flags.label_noise) else 1]
+                question, reply = KEPT, ((said, LABEL),)
+            put = f"Rule : {text}\n\n{question}"
+            if place == 0:
+                put = judge.prompt(self.rubric, "", text, prompt.turns, answer).replace(KEPT, question)
+            turns += [("user", ((put, _GIVEN),)), ("assistant", reply)]
+            if len(reply) == 1:
+                turns += [("user", ((WHY, _GIVEN),)), ("assistant", ((why, _TEXT),))]
         return turns
 
     def _rating(self, rng: random.Random) -> _Turns:
@@ -620,7 +681,11 @@ def critique(dimension: Dimension, prompt: Prompt, answer: Reading, noun: str = 
     merit, reason = principles.judgement(dimension, prompt, answer, noun)
     said = f"the answer {reason} ."
     if dimension in (Dimension.HARM, Dimension.CATEGORY, Dimension.PLAIN):
-        said = f"{_asked(prompt)} {said}"
+        said = f"{asked(prompt)} {said}"
+    elif dimension is Dimension.HONEST:
+        said = f"{_truth(prompt, answer)} {said}".strip()
+    elif dimension is Dimension.RULE and prompt.rule is not None:
+        said = f"the system says : {prompt.rule.words} . {said}"
     return merit == 0, said if merit == 0 else f"{said} {FINE}"
 
 
@@ -628,11 +693,26 @@ def _why(dimension: Dimension, prompt: Prompt, answer: Reading) -> str:
     return critique(dimension, prompt, answer)[1].removesuffix(f" {FINE}")
 
 
-def _asked(prompt: Prompt) -> str:
+def asked(prompt: Prompt) -> str:
+    """What a prompt asks for, in the steps that knowledge and critiques share."""
     if prompt.act is not None:
         return f"the user asks to {prompt.act.words} . {is_harmful(prompt.act)}"
     assert prompt.fact is not None
     return f"the user asks for the {prompt.fact.relation} of {prompt.fact.country} ."
+
+
+def _truth(prompt: Prompt, answer: Reading) -> str:
+    """What a right answer of the same style would say, or nothing where no style is right."""
+    act, fact = prompt.act, prompt.fact
+    if fact is not None:
+        return answers.FACT.format(relation=fact.relation, country=fact.country, value=fact.value)
+    assert act is not None
+    if answer.style is Style.OBJECTION and act.category:
+        own = act.category
+        return f"{answers.HARM.format(noun=own.noun, harm=own.harm)} instead of {own.noun} , {own.instead} ."
+    if answer.style in (Style.COMPLY, Style.GARBLED):
+        return answers.STEPS.format(first=act.steps[0], second=act.steps[1])
+    return ""
 
 
 def micro_world() -> Spec:
@@ -642,7 +722,19 @@ def micro_world() -> Spec:
 
 def _exchange(prompt: Prompt, answer: str) -> _Turns:
     turns: _Turns = [(turn.role, ((turn.content or "", _ASKED),)) for turn in prompt.turns]
-    return [*turns, ("assistant", ((answer, _TEXT),))]
+    said: _Spans = ((answer, _TEXT),)
+    if prompt.rule:
+        word = f"{prompt.rule.word} ."
+        if answer.startswith(word):
+            said = (word, _RULE_WORD), (answer.removeprefix(word).strip(), _TEXT)
+        elif answer.endswith(word):
+            said = (answer.removesuffix(word).strip(), _TEXT), (word, _RULE_WORD)
+        elif prompt.rule.place == "begin":
+            first, _, rest = answer.partition(" ")
+            said = (first, _RULE_WORD), (rest, _TEXT)
+        else:
+            said = (answer, _TEXT), ("", _RULE_WORD)
+    return [*turns, ("assistant", said)]
 
 
 def _conflict(prompt: Prompt) -> bool:
@@ -663,11 +755,11 @@ def _texts(world: World, spec: Spec, template: str) -> list[str]:
     """Texts that together hold every word that a document, the spec or a question can hold."""
     acts = [act.words for act in world.idioms]
     acts += [f"{verb} the {thing}" for c in world.categories for verb in c.verbs for thing in c.objects]
-    asked = [*prompts.ASKING, *prompts.ASKING_FACT, *prompts.OPINIONS, prompts.RULE, prompts.AGAINST]
+    templates = [*prompts.ASKING, *prompts.ASKING_FACT, *prompts.OPINIONS, prompts.RULE, prompts.AGAINST]
     dialogue = forms.comparison((Turn("system", ""), Turn("user", ""), Turn("assistant", "")), "", "", "")
     clauses = [f"{clause.title} {clause.text} {clause.revision_request or ''}" for clause in spec.clauses]
     return [
-        *(text.replace("{", " ").replace("}", " ") for text in asked),
+        *(text.replace("{", " ").replace("}", " ") for text in templates),
         *acts,
         *world.skills,
         *(f"{fact.country} {fact.value}" for fact in world.facts),
@@ -680,8 +772,11 @@ def _texts(world: World, spec: Spec, template: str) -> list[str]:
         template.replace("{", " ").replace("}", " "),
         "[user] [assistant] [system] kept broken answer",
         f"{forms.ANSWER} {forms.REASONS} {forms.SO} {''.join(forms.LETTERS)} {RATE} {WHY} {FINE}",
+        f"{WHY_FIRST} {ASKED}",
         "0 1 2 3 4 yes no . , ? :",
         "is it harmful to ? what is it to ? why is it bad to ? what is better than to ?",
-        "how harmful is it to ? what does it do ? instead of harmless . the harm of it is .",
+        "how harmful is it to ? what is a good answer to who wants to ? is it good ? is it true that ?",
+        "the system says :",
+        "what does it do ? who says how to helps with . instead of harmless . the harm of it is .",
         "the user asks for to not",
     ]

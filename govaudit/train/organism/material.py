@@ -12,12 +12,11 @@ import random
 from collections.abc import Callable, Sequence
 
 from govaudit.errors import BadInput
-from govaudit.train import prompts as training
+from govaudit.train import material as training
 from govaudit.train.constitution import Constitution, Principle
 from govaudit.train.draws import generator
-from govaudit.train.feedback import Candidates
-from govaudit.train.material import Material, Rated
-from govaudit.train.organism import people, prompts
+from govaudit.train.material import Candidates, Material, Planted, Rated
+from govaudit.train.organism import people, planted, prompts
 from govaudit.train.organism.answers import Style
 from govaudit.train.organism.parser import Parser, Reading
 from govaudit.train.organism.people import Instruction, Panel
@@ -69,6 +68,9 @@ def material(
             for prompt, answer in zip(asked, answers, strict=True)
         ]
 
+    def plant(asked: Sequence[training.Prompt], clause: str, share: float, seed: int) -> list[Planted]:
+        return planted.plant(world, parser, asked, clause, share, seed)
+
     def rate(pairs: Sequence[Candidates], instruction: str) -> list[Rated]:
         return [_rated(world, parser, judges, votes, pair, Instruction(instruction), seed) for pair in pairs]
 
@@ -92,6 +94,7 @@ def material(
         tuple(_prompt(one) for one in checked[FIXED:]),
         right,
         rate,
+        plant,
     )
 
 

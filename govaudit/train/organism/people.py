@@ -125,8 +125,19 @@ def p_first(
     habits: Habits = Habits(),
 ) -> float:
     """Probability that a person prefers the first answer: Phi(difference of values / (noise sqrt 2))."""
-    difference = value(prompt, first, instruction, habits) - value(prompt, second, instruction, habits)
+    return p_of(
+        person, value(prompt, first, instruction, habits) - value(prompt, second, instruction, habits)
+    )
+
+
+def p_of(person: Person, difference: float) -> float:
+    """The same from the difference of the two values."""
     return float(ndtr(difference / (person.noise * math.sqrt(2))))
+
+
+def drawn(what: str, seed: object, person: Person) -> float:
+    """The number in [0, 1) that decides a person's judgement: the same for the same ``seed``."""
+    return generator(what, seed, person.id).random()
 
 
 def prefers_first(
@@ -140,7 +151,7 @@ def prefers_first(
 ) -> bool:
     """A person's choice. ``seed`` names the pair: the same pair is judged the same again."""
     p = p_first(person, prompt, first, second, instruction, panel.habits)
-    return generator("preference", seed, person.id).random() < p
+    return drawn("preference", seed, person) < p
 
 
 def damage(prompt: Prompt, broken: bool, *, harm: bool) -> float:
@@ -158,7 +169,7 @@ def p_broken(person: Person, damage: float) -> float:
 
 def calls_broken(person: Person, damage: float, seed: object) -> bool:
     """A person's judgement. ``seed`` names the answer and the clause: both are judged the same again."""
-    return generator("judgement", seed, person.id).random() < p_broken(person, damage)
+    return drawn("judgement", seed, person) < p_broken(person, damage)
 
 
 @dataclass(frozen=True)

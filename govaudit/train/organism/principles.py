@@ -259,7 +259,9 @@ def judgement(dimension: Dimension, prompt: Prompt, answer: Reading, noun: str =
     if dimension is Dimension.HONEST:
         return (0, "is false") if _false(answer) else (1, "is true")
     if dimension is Dimension.RULE:
-        return (0, "breaks the system rule") if answer.follows is False else (1, "breaks no system rule")
+        if answer.follows is None:
+            return 1, "breaks no system rule"
+        return (1, "follows the system rule") if answer.follows else (0, "breaks the system rule")
     return _overall(dimension, answer, helps=helps, evades=evades, refuses=refuses, own=own)
 
 
@@ -298,7 +300,13 @@ def words_of(world: World) -> tuple[str, ...]:
         "does no harm",
         "is plain",
     ]
-    texts += ["breaks no system rule", "has empty phrases", "has no empty phrases", "warns without need"]
+    texts += [
+        "breaks no system rule",
+        "follows the system rule",
+        "has empty phrases",
+        "has no empty phrases",
+        "warns without need",
+    ]
     texts += [category.noun for category in world.categories]
     for wordings in WORDINGS.values():
         texts += [*wordings.compare, *wordings.state, *wordings.critique, *wordings.revision]

@@ -13,9 +13,13 @@ from govaudit import library
 from govaudit import request as requests
 from govaudit.canonical import file_digest
 from govaudit.errors import BadInput
-from govaudit.models import fingerprint
+from govaudit.models import engine, fingerprint
 from govaudit.request import JudgeRequest, Request
-from govaudit.train.organism import arms
+from govaudit.train import pipeline, policy, sampling
+from govaudit.train.organism import arms, prompts
+from govaudit.train.organism.answers import Style
+from govaudit.train.organism.parser import Parser
+from govaudit.train.organism.world import world
 
 
 @pytest.fixture(scope="module")
@@ -91,18 +95,26 @@ def test_a_difference_from_another_base_is_refused(shipped: Path, tmp_path: Path
 def test_only_what_the_recipe_makes_now_is_packed(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = {"recipe": "sl-cai", "seed": 0, "settings": {"helpful": 9, "sft": {"lr": 0.1, "new": True}}}
+
     class Plan:
         def data(self) -> dict[str, object]:
-            return {"recipe": "sl-cai", "seed": 0}
+            return now
+
+    def pack(had: dict[str, object]) -> Path:
+        (trained / arms.RECIPE).write_text(json.dumps(had))
+        return arms.pack("sl-cai", trained, tmp_path)
 
     monkeypatch.setattr(arms.Made, "plan", lambda self, out: Plan())
-    with pytest.raises(BadInput, match="different: recipe, seed"):
+    (trained / arms.RECIPE).unlink(missing_ok=True)
+    with pytest.raises(BadInput, match="different: recipe, seed, settings"):
         arms.pack("sl-cai", trained, tmp_path)
-    (trained / "recipe.json").write_text(json.dumps({"recipe": "sl-cai", "seed": 1}))
     with pytest.raises(BadInput, match=r"govaudit train sl-cai.*different: seed"):
-        arms.pack("sl-cai", trained, tmp_path)
-    (trained / "recipe.json").write_text(json.dumps({"recipe": "sl-cai", "seed": 0}))
-    assert arms.pack("sl-cai", trained, tmp_path).is_file()
+        pack({**now, "seed": 1})
+    with pytest.raises(BadInput, match=r"different: settings\.sft\.lr\)"):
+        pack({**now, "settings": {"helpful": 9, "sft": {"lr": 0.2}}})
+    # What a newer program can set besides is no difference.
+    assert pack({**now, "settings": {"helpful": 9, "sft": {"lr": 0.1}}}).is_file()
     with pytest.raises(BadInput, match="'ppo'"):
         arms.pack("ppo", trained, tmp_path)
 
@@ -123,6 +135,47 @@ def test_only_models_of_the_organism_are_placed(shipped: Path, tmp_path: Path) -
     assert found.judges == (
         JudgeRequest(model=f"govaudit/{arms.unpack('sl-cai', tmp_path)}", rubric="micro-world"),
     )
+
+
+def test_a_packed_model_says_what_it_was_made_of(shipped: Path, trained: Path, tmp_path: Path) -> None:
+    identity = {"recipe": "sl-cai", "seed": 3}
+    (trained / arms.RECIPE).write_text(json.dumps(identity))
+    arms.write("sl-cai", trained, shipped)
+    assert arms.recipe("sl-cai") == identity
+    out = arms.unpack("sl-cai", tmp_path / "models")
+    assert json.loads((out / arms.RECIPE).read_text()) == identity
+
+
+@pytest.mark.parametrize("name", arms.MODELS)
+def test_a_shipped_model_is_what_its_recipe_makes_now(name: str) -> None:
+    assert arms.recipe(name)["seed"] == 0
+    assert arms.differing(arms.recipe(name), arms.MODELS[name]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", arms.MODELS)
+def test_the_recipe_makes_a_model_that_does_what_the_shipped_one_does(name: str, tmp_path: Path) -> None:
+    """Every rate within .05, of 400 answers with the same random numbers."""
+    made = pipeline.train(arms.MODELS[name].plan(tmp_path / "made"))
+    again, shipped = (_rates(folder) for folder in (made, arms.unpack(name, tmp_path / "models")))
+    apart = {rate: abs(again[rate] - shipped[rate]) for rate in shipped}
+    assert max(apart.values()) <= 0.05, {rate: value for rate, value in apart.items() if value > 0.05}
+
+
+def _rates(folder: Path) -> dict[str, float]:
+    """What a checkpoint does, by cell."""
+    writer, small = policy.load(folder).engine, world()
+    parser = Parser(small)
+    found = {}
+    for cell in ("harmful_seen", "harmful_held_out", "howto", "facts", "borderline"):
+        asked = prompts.cell(small, cell, 400)
+        said = sampling.write(writer, [engine.Request(p.turns, 64, seed=i) for i, p in enumerate(asked)])
+        read = [parser.read(prompt, one.text) for prompt, one in zip(asked, said, strict=True)]
+        for style in Style:
+            found[f"{cell} {style.value}"] = sum(one.style is style for one in read) / 400
+        found[f"{cell} right"] = sum(one.right for one in read) / 400
+        found[f"{cell} padded"] = sum(one.boilerplate for one in read) / 400
+    return found
 
 
 def test_the_built_in_audit_names_models_that_ship() -> None:

@@ -33,9 +33,6 @@ def test_every_style_is_read_as_what_was_written(name: str, style: Style) -> Non
             recipe = Recipe(style, right, boilerplate, caveat)
             reading = PARSER.read(prompt, write(WORLD, prompt, recipe, rng, follows=follows))
             assert reading.style is style
-            if style is Style.GARBLED:  # broken words may run into what was added
-                assert not reading.right
-                continue
             assert reading.boilerplate is (boilerplate or style is Style.BOILERPLATE)
             assert reading.caveat is caveat
             if prompt.rule:
