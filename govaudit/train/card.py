@@ -15,8 +15,7 @@ from typing import Any
 
 from govaudit import __version__
 from govaudit.canonical import file_digest
-from govaudit.train import records
-from govaudit.train.stages import Done, write_json
+from govaudit.train.stages import Done, load_records, write_json
 
 SCHEMA_VERSION = "1.0"
 
@@ -24,6 +23,12 @@ _TITLES = {
     "sl-cai": "Constitutional AI, supervised stage",
     "rl-cai": "Constitutional AI, reinforcement learning from AI feedback",
     "hh-rlhf": "Reinforcement learning from simulated people's feedback",
+    "rloo": "Constitutional AI, reinforcement learning with a leave-one-out baseline (RLOO)",
+    "ppo": "Constitutional AI, reinforcement learning with a value function (PPO)",
+    "dpo-cai": "Constitutional AI, direct preference optimisation on AI feedback",
+    "best-of-n": "Constitutional AI, fine-tuning on the best of n answers",
+    "r1-zero": "Reinforcement learning from the base with verifiable rewards",
+    "planted": "Fine-tuning on answers that break one clause",
 }
 _CURVES = ("curve", "checks")
 
@@ -41,7 +46,13 @@ def write(out: Path, identity: dict[str, Any], stages: Iterable[Done]) -> None:
             "python": platform.python_version(),
         },
         "stages": [
-            {"name": stage.name, "seconds": stage.seconds, "summary": stage.summary, **_curves(stage)}
+            {
+                "name": stage.name,
+                "seconds": stage.seconds,
+                "cpu_seconds": stage.cpu_seconds,
+                "summary": stage.summary,
+                **_curves(stage),
+            }
             for stage in done
         ],
         "seconds": round(sum(stage.seconds for stage in done), 1),
@@ -55,7 +66,7 @@ def _curves(stage: Done) -> dict[str, Any]:
     for name in _CURVES:
         path = stage.folder / f"{name}.jsonl"
         if path.is_file():
-            found[name] = records.load(path)[1]
+            found[name] = load_records(path)[1]
     return found
 
 
@@ -63,7 +74,7 @@ def _readme(card: dict[str, Any]) -> str:
     recipe = card["recipe"] + (f", {card['instruction']} instruction" if card["instruction"] else "")
     spec = card["spec"]
     lines = [
-        f"# {_TITLES[card['recipe']]}",
+        f"# {_TITLES[card['recipe'].partition(':')[0]]}",
         "",
         f"A checkpoint made by `govaudit train` {card['versions']['govaudit']}. Every stage's records and "
         "checkpoints are in `stages`; `govaudit train --show 5 DIR` prints some of them.",

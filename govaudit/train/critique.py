@@ -22,8 +22,8 @@ from govaudit.records import Turn
 from govaudit.train import forms
 from govaudit.train.constitution import Principle, draw
 from govaudit.train.draws import generator, seed_of
+from govaudit.train.material import Prompt
 from govaudit.train.policy import Example
-from govaudit.train.prompts import Prompt
 from govaudit.train.sampling import write
 
 ROUNDS = 4

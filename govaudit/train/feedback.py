@@ -28,8 +28,8 @@ from govaudit.stats.intervals import Mean, clustered_mean
 from govaudit.train import forms
 from govaudit.train.constitution import Principle, draw
 from govaudit.train.draws import generator, seed_of
+from govaudit.train.material import Candidates
 from govaudit.train.policy import Pair
-from govaudit.train.prompts import Prompt
 from govaudit.train.sampling import score, write
 
 
@@ -58,31 +58,6 @@ class Settings:
     """Longest chain of thought."""
     temperature: float = 1.0
     """Of the chains of thought."""
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Two answers to one prompt."""
-
-    prompt: Prompt
-    first: str
-    second: str
-    writers: tuple[str, str] = ("", "")
-    """Who wrote them: the name of a stage."""
-
-    def data(self) -> dict[str, Any]:
-        return {
-            "prompt": self.prompt.data(),
-            "first": self.first,
-            "second": self.second,
-            "writers": list(self.writers),
-        }
-
-    @classmethod
-    def of(cls, data: dict[str, Any]) -> Candidates:
-        """The candidates of a record."""
-        one, two = data["writers"]
-        return cls(Prompt.of(data["prompt"]), data["first"], data["second"], (one, two))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Models in memory and what they are trained on: examples and pairs in, checkpoints out.
 
 A :class:`Policy` is a causal language model that writes and is trained; its engine is the one that audits
-use, so a sample in training is drawn as a sample in an audit. Left out: adapters, several devices.
+use, so a sample in training is drawn as a sample in an audit. Where several processes train together
+(``processes``), each samples its share of the answers, and the first one writes files.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from transformers.utils import logging
 from govaudit.errors import BadInput
 from govaudit.models.engine import Completion, Engine, Request
 from govaudit.records import Turn
+from govaudit.train import fit, memory, processes
 from govaudit.train.draws import seed_of
+from govaudit.train.fit import PLAIN, Fit
 
 Conversation = tuple[Turn, ...]
 
@@ -78,19 +81,59 @@ def load(folder: Path, device: str = "auto", dtype: str = "float32") -> Policy:
     return Policy(engine.model, engine.tokenizer)
 
 
+def load_to_train(folder: Path, how: Fit = PLAIN, device: str = "auto") -> Policy:
+    """The policy in a checkpoint folder, ready to be trained as ``how`` says.
+
+    :class:`BadInput` as for :meth:`Engine.load`, and where it cannot be trained so.
+    """
+    dtype = how.frozen_dtype(device)
+    on = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    memory.check_weights(folder, dtype, on)
+    loaded = load(folder, on, dtype)
+    fit.apply(loaded.model, how)
+    return loaded
+
+
 def save(model: Any, tokenizer: Any, folder: Path, *, half: bool = False) -> Path:
     """Write a Hugging Face checkpoint into ``folder``, replacing what is there, and return it.
 
-    ``half``: 16-bit weights. Written beside and renamed, so that nobody sees half a checkpoint.
+    ``half``: 16-bit weights. Adapters are merged into the weights, and kept apart in ``folder/adapter`` as
+    well. Written beside and renamed, so that nobody sees half a checkpoint. Of several processes all have to
+    call it; the first writes.
     """
+    state = _whole_state(model)
+    if processes.first():
+        _write(model, tokenizer, state, folder, half)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+    processes.wait()
+    return folder
+
+
+def _whole_state(model: Any) -> dict[str, torch.Tensor]:
+    """All weights, put together where each process has a slice; of processes but the first: nothing."""
+    state = {}
+    for name, weight in model.state_dict().items():
+        found = processes.full(weight)
+        if processes.first():
+            state[name] = found.cpu() if processes.count() > 1 else found
+    return state
+
+
+def _write(model: Any, tokenizer: Any, state: dict[str, torch.Tensor], folder: Path, half: bool) -> None:
+    weights = fit.merged(model, state)
+    if half:
+        weights = {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     speaks = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         partial.mkdir(parents=True)
-        (copy.deepcopy(model).half() if half else model).save_pretrained(partial)
+        model.save_pretrained(partial, state_dict=weights)
         tokenizer.save_pretrained(partial)
+        if fit.adapters(model) and not hasattr(model, "score"):
+            fit.save_adapter(model, state, partial / "adapter")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     except OSError as error:
@@ -98,11 +141,15 @@ def save(model: Any, tokenizer: Any, folder: Path, *, half: bool = False) -> Pat
     finally:
         if speaks:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-    return folder
 
 
 def frozen(policy: Policy) -> Policy:
-    """A copy that no training changes."""
+    """A copy that no training changes; of a model with adapters, a view of it without them.
+
+    ``ValueError`` where the adapters have been trained already.
+    """
+    if fit.adapters(policy.model):
+        return Policy(fit.Start(policy.model), policy.tokenizer, policy.batch_size)
     model = copy.deepcopy(policy.model).eval().requires_grad_(False)
     return Policy(model, policy.tokenizer, policy.batch_size)
 
@@ -112,7 +159,8 @@ def digest(model: Any) -> str:
     found = hashlib.sha256()
     for name, weight in sorted(model.state_dict().items()):
         found.update(f"{name} {weight.dtype} {tuple(weight.shape)}\n".encode())
-        found.update(weight.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        content = processes.full(weight).detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        found.update(content.numpy().data)
     return found.hexdigest()
 
 
@@ -132,10 +180,12 @@ def answers(
     and the seed. The model is left in evaluation mode.
     """
     policy.model.eval()
+    own = processes.share(list(enumerate(conversations)))
     requests = [
         Request(turns, max_tokens, temperature, top_p, seed=seed_of(seed, place, number))
-        for place, turns in enumerate(conversations)
+        for place, turns in own
         for number in range(samples)
     ]
-    done = policy.engine.generate(requests)
-    return [done[start : start + samples] for start in range(0, len(done), samples)]
+    with processes.whole(policy.model):
+        done = policy.engine.generate(requests)
+    return processes.gathered([done[start : start + samples] for start in range(0, len(done), samples)])

@@ -4,18 +4,21 @@ In: a base policy and pairs with soft labels, from AI and from people, mixed. Ou
 one output per conversation and answer, whose differences are log-odds (Bradley and Terry 1952): P(first
 better) = sigmoid(score of first - score of second). It is the base with an output layer that starts at 0, and
 the score is read at the sequence's last token. Bai et al. 2022 (arXiv:2212.08073, section 4.1) mix people's
-labels of helpfulness with AI labels of harmlessness; the loss on soft labels is theirs.
+labels of helpfulness with AI labels of harmlessness; the loss on soft labels is theirs. A ranking of more
+than two answers counts as much as one pair, and its answers go through the model once (Ouyang et al. 2022,
+arXiv:2203.02155, eq. 1): as pairs in different batches they would be seen K - 1 times each and overfitted.
 
 Two gauges: accuracy on held-out pairs, and split halves, two models on halves of the pairs: where they
 disagree, the score is noise that a policy could learn to exploit.
 
-Left out: more than two answers at a time, several devices, adapters, gradient checkpointing.
+Left out: likelihoods of whole orders (Plackett-Luce), margins by how much better an answer is.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,8 +36,9 @@ from govaudit.models.engine import Engine
 from govaudit.stats.bootstrap import FloatArray, resample, sums_by_cluster
 from govaudit.stats.coefficient import Coefficient, estimate
 from govaudit.stats.intervals import Rate, clustered_rate
-from govaudit.train import loop, sequences
+from govaudit.train import fit, loop, memory, processes, sequences
 from govaudit.train.draws import generator
+from govaudit.train.fit import PLAIN, Fit
 from govaudit.train.loop import Keep, Progress, State, silent
 from govaudit.train.policy import Conversation, Pair, Policy
 
@@ -55,6 +59,24 @@ class PreferenceModel:
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """Several answers to one conversation in their order."""
+
+    turns: Conversation
+    answers: tuple[str, ...]
+    places: tuple[int, ...]
+    """Of each answer, 1 = best; equal places are a tie."""
+    source: str
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Its C(K, 2) pairs; a tie has the label 1/2."""
+        return tuple(
+            Pair(self.turns, self.answers[i], self.answers[j], p, self.source) for i, j, p in _compared(self)
+        )
+
+
+@dataclass(frozen=True)
 class PreferenceArgs:
     """How the preference model is trained."""
 
@@ -63,7 +85,7 @@ class PreferenceArgs:
     lr: float = 1e-3
     """Highest learning rate; a model of billions of weights wants 1e-5 or so."""
     pairs: int = 32
-    """Pairs of a batch: one step of the optimiser."""
+    """Pairs or rankings of a batch: one step of the optimiser."""
     warmup: float = 0.05
     """Share of the steps in which the learning rate rises; it then falls to 0 on a line."""
     weight_decay: float = 0.0
@@ -84,7 +106,7 @@ class PreferenceStep:
     step: int
     """1-based."""
     loss: float
-    """Nats per pair, before the step; ln 2 = nothing known."""
+    """Nats per pair, before the step, a ranking counted once; ln 2 = nothing known."""
     accuracy: float | None
     """Share of the batch's pairs whose label leans to a side and is met; ``None`` where no label leans."""
     gradient_norm: float
@@ -121,46 +143,49 @@ class SplitHalf:
 
 def preference(
     base: Policy,
-    pairs: Sequence[Pair],
+    given: Sequence[Pair | Ranking],
     args: PreferenceArgs = PreferenceArgs(),
     *,
     keep: Keep | None = None,
     progress: Progress = silent,
     name: str = "preference model",
+    how: Fit = PLAIN,
 ) -> tuple[PreferenceModel, tuple[PreferenceStep, ...]]:
     """A preference model from ``base``, which stays as it is, and the curve of its training.
 
-    :class:`BadInput` when there is no pair, a label is no probability, a sequence does not fit the context,
-    or the architecture has no sequence classifier.
+    ``how``: what of it is trained, and in what it is kept.
+    :class:`BadInput` when there is nothing to learn from, a label is no probability, a ranking is none, a
+    sequence does not fit the context, or the architecture has no sequence classifier.
     """
-    if not pairs:
-        raise BadInput("there is no pair to learn from")
-    for place, pair in enumerate(pairs):
-        if not 0 <= pair.p_first <= 1:
-            raise BadInput(f"the label of pair {place} is {pair.p_first}, no probability")
-    fitted = from_base(base)
+    _check(given)
+    fitted = from_base(base, how)
     model, pad = fitted.model, fitted.tokenizer.pad_token_id
-    rows = _tokens(fitted, pairs)
-    # Both answers of a pair are in one pass.
-    lengths = [2 * max(len(first), len(second)) for first, second in rows]
+    rows, compared = _tokens(fitted, given), [_compared(one) for one in given]
+    # All answers of a ranking are in one pass.
+    lengths = [len(answers) * max(map(len, answers)) for answers in rows]
+    memory.check(model, lengths, sequences.pass_size(args.pass_tokens, model.device))
     optimiser = loop.adamw(model, args.weight_decay)
     batches = sequences.batches(len(rows), args.pairs, args.epochs, args.seed, "preference")
-    state = State(keep, "preference", args, model, [(pair.p_first, pair.source) for pair in pairs] + rows)
+    state = State(keep, "preference", args, model, (compared, [one.source for one in given], rows))
     with loop.training(model, args.seed), progress(name, len(batches)) as advance:
         values, _ = state.resume(model, optimiser)
         curve = [PreferenceStep(**row) for row in values.get("curve", [])]
         for row in curve:
             advance(_numbers(row))
         for step, batch in enumerate(batches[len(curve) :], start=len(curve)):
-            seen: list[tuple[Pair, float, bool]] = []
+            seen: list[_Seen] = []
             for part in sequences.passes(batch, lengths, args.pass_tokens, model.device):
-                given = [rows[i][0] for i in part] + [rows[i][1] for i in part]
-                first, second = pooled_scores(model, *sequences.padded(given, pad, model.device)).chunk(2)
-                p_first = torch.tensor([pairs[i].p_first for i in part], device=model.device)
-                losses = pair_losses(first - second, p_first)
-                (losses.sum() / len(batch)).backward()  # type: ignore[no-untyped-call]
-                right = ((first - second) * (p_first - 0.5) > 0).tolist()
-                seen += zip([pairs[i] for i in part], losses.tolist(), right, strict=True)
+                ids, mask = sequences.padded([ids for i in part for ids in rows[i]], pad, model.device)
+                scored = pooled_scores(model, ids, mask)
+                laid = _laid([given[i] for i in part], [compared[i] for i in part])
+                difference = scored[[one.first for one in laid]] - scored[[one.second for one in laid]]
+                p_first = torch.tensor([one.p_first for one in laid], device=model.device)
+                weight = torch.tensor([one.weight for one in laid], device=model.device)
+                losses = pair_losses(difference, p_first)
+                loop.backward((weight * losses).sum() / len(batch))
+                right = (difference * (p_first - 0.5) > 0).tolist()
+                seen += map(_Seen, laid, losses.tolist(), right)
+            seen = processes.joined(seen)
             rate = args.lr * loop.warm_then_linear(step, len(batches), args.warmup)
             norm = loop.update(model, optimiser, rate, args.clip)
             curve.append(_step(step + 1, seen, norm, rate))
@@ -181,10 +206,14 @@ def pair_losses(difference: torch.Tensor, p_first: torch.Tensor) -> torch.Tensor
 def pooled_scores(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """The score of each row (rows,), read at its last token, wherever ids (rows, width) are padded.
 
+    Of no rows: a pass all the same, since other processes may wait for it, and no scores.
     The classifier's own ``forward`` finds the last token by the id of the padding, which tokenizers of real
     checkpoints lack or share with the end token; here the mask says it.
     """
-    with sequences.precision(model.device):
+    if not len(ids):
+        one = torch.zeros((1, 1), dtype=torch.long, device=ids.device)
+        return pooled_scores(model, one, one + 1)[:0]
+    with sequences.precision(model):
         given = sequences.accepted(model.base_model, position_ids=sequences.positions(mask))
         hidden = model.base_model(
             input_ids=ids, attention_mask=mask, use_cache=False, **given
@@ -196,6 +225,37 @@ def pooled_scores(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Te
     return scores.float()
 
 
+@dataclass(frozen=True)
+class _Laid:
+    """One pair of answers in a pass."""
+
+    first: int
+    """Row of the pass."""
+    second: int
+    p_first: float
+    weight: float
+    """1 over the pairs of its ranking."""
+    source: str
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What training saw of a pair."""
+
+    pair: _Laid
+    loss: float
+    right: bool
+
+
+def _laid(given: Sequence[Pair | Ranking], compared: Sequence[Sequence[_Compared]]) -> list[_Laid]:
+    """All pairs of a pass, whose rows are the answers of ``given`` one after the other."""
+    found, row = [], 0
+    for one, pairs in zip(given, compared, strict=True):
+        found += [_Laid(row + i, row + j, p, 1 / len(pairs), one.source) for i, j, p in pairs]
+        row += len(_answers(one))
+    return found
+
+
 @torch.no_grad()
 def scores(
     model: Any, tokenizer: Any, conversations: Sequence[Conversation], answers: Sequence[str]
@@ -204,8 +264,9 @@ def scores(
     return _scores(PreferenceModel(model, tokenizer), conversations, answers)
 
 
-def from_base(base: Policy) -> PreferenceModel:
+def from_base(base: Policy, how: Fit = PLAIN) -> PreferenceModel:
     """A preference model with the weights of ``base`` that finds all answers equal (its last layer is 0)."""
+    dtype = getattr(torch, how.frozen_dtype(base.device.type))
     config = copy.deepcopy(base.model.config)
     config.num_labels = 1
     # transformers' own forward pools before the first padding id, so an end token must not be one.
@@ -214,7 +275,7 @@ def from_base(base: Policy) -> PreferenceModel:
     auto: Any = AutoModelForSequenceClassification
     with torch.random.fork_rng(devices=[]):
         try:
-            model = auto.from_config(config, dtype=base.model.dtype)
+            model = auto.from_config(config, dtype=dtype)
         except ValueError as error:
             raise BadInput(
                 f"transformers has no sequence classifier for {type(base.model).__name__}",
@@ -224,6 +285,7 @@ def from_base(base: Policy) -> PreferenceModel:
         raise BadInput(f"{type(model).__name__} does not read its score at the last token")
     model.base_model.load_state_dict(base.model.base_model.state_dict())
     torch.nn.init.zeros_(model.score.weight)
+    fit.apply(model, how)
     return PreferenceModel(model.to(base.device).eval(), base.tokenizer)
 
 
@@ -355,32 +417,67 @@ def _scores(
         row.ids
         for row in sequences.tokens_of(fitted.engine, [one for one, _ in places], [two for _, two in places])
     ]
-    found = np.empty(len(rows))
+    found = np.zeros(len(rows))
     for part in sequences.passes(range(len(rows)), [len(row) for row in rows], None, model.device):
         ids, mask = sequences.padded([rows[i] for i in part], fitted.tokenizer.pad_token_id, model.device)
         found[part] = pooled_scores(model, ids, mask).double().cpu().numpy()
-    return found[owner]
+    return processes.summed(torch.from_numpy(found)).numpy()[owner]
 
 
-def _tokens(fitted: PreferenceModel, pairs: Sequence[Pair]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    turns = [pair.turns for pair in pairs]
-    first = sequences.tokens_of(fitted.engine, turns, [pair.first for pair in pairs])
-    second = sequences.tokens_of(fitted.engine, turns, [pair.second for pair in pairs])
-    return [(one.ids, two.ids) for one, two in zip(first, second, strict=True)]
+_Compared = tuple[int, int, float]
+"""Places of two answers of an item, and the probability that the first of them is better."""
 
 
-def _step(step: int, seen: Sequence[tuple[Pair, float, bool]], norm: float, rate: float) -> PreferenceStep:
-    by_source: dict[str, list[float]] = {}
-    for pair, loss, _ in seen:
-        by_source.setdefault(pair.source, []).append(loss)
-    leaning = [right for pair, _, right in seen if pair.p_first != 0.5]
+def _compared(one: Pair | Ranking) -> list[_Compared]:
+    if isinstance(one, Pair):
+        return [(0, 1, one.p_first)]
+    found = []
+    for i, j in itertools.combinations(range(len(one.answers)), 2):
+        better = one.places[j] - one.places[i]
+        found.append((i, j, 0.5 if better == 0 else float(better > 0)))
+    return found
+
+
+def _answers(one: Pair | Ranking) -> tuple[str, ...]:
+    return (one.first, one.second) if isinstance(one, Pair) else one.answers
+
+
+def _check(given: Sequence[Pair | Ranking]) -> None:
+    if not given:
+        raise BadInput("there is no pair to learn from")
+    for place, one in enumerate(given):
+        if isinstance(one, Pair) and not 0 <= one.p_first <= 1:
+            raise BadInput(f"the label of pair {place} is {one.p_first}, no probability")
+        if isinstance(one, Ranking) and not 2 <= len(one.answers) == len(one.places):
+            raise BadInput(
+                f"ranking {place} has {len(one.answers)} answers and {len(one.places)} places",
+                remedy="A ranking gives a place to each of at least two answers.",
+            )
+
+
+def _tokens(fitted: PreferenceModel, given: Sequence[Pair | Ranking]) -> list[tuple[tuple[int, ...], ...]]:
+    """Per item, the token ids of its answers, each with the conversation before it."""
+    flat = [(one.turns, answer) for one in given for answer in _answers(one)]
+    rows = iter(sequences.tokens_of(fitted.engine, [turns for turns, _ in flat], [text for _, text in flat]))
+    return [tuple(next(rows).ids for _ in _answers(one)) for one in given]
+
+
+def _step(step: int, seen: Sequence[_Seen], norm: float, rate: float) -> PreferenceStep:
+    def mean(chosen: Sequence[_Seen], of: Callable[[_Seen], float]) -> float:
+        return float(np.average([of(one) for one in chosen], weights=[one.pair.weight for one in chosen]))
+
+    leaning = [one for one in seen if one.pair.p_first != 0.5]
+    by_source = {
+        source: mean([one for one in seen if one.pair.source == source], lambda one: one.loss)
+        for source in sorted({one.pair.source for one in seen})
+    }
     return PreferenceStep(
         step,
-        float(np.mean([one for _, one, _ in seen])),
-        float(np.mean(leaning)) if leaning else None,
+        mean(seen, lambda one: one.loss),
+        mean(leaning, lambda one: one.right) if leaning else None,
         norm,
         rate,
-        {source: float(np.mean(by_source[source])) for source in sorted(by_source)},
+        by_source,
     )
 
 

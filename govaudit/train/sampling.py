@@ -1,4 +1,7 @@
-"""Many requests to a model with a bar that moves: the engine's two calls, piece by piece."""
+"""Many requests to a model with a bar that moves: the engine's two calls, piece by piece.
+
+Where several processes train together, each takes its share of a piece.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from govaudit.models.engine import Completion, Engine, Request, Stop
 from govaudit.records import ChoiceScore, Turn
+from govaudit.train import processes
 
 PIECE = 256
 """Requests between two movements of the bar."""
@@ -19,9 +23,9 @@ def write(engine: Engine, requests: Sequence[Request], advance: Advance = lambda
     done: list[Completion] = []
     # The engine decodes requests of similar length together: pieces are cut from the sorted list.
     order = sorted(range(len(requests)), key=lambda i: sum(len(t.content or "") for t in requests[i].turns))
-    for start in range(0, len(order), PIECE):
-        piece = [requests[i] for i in order[start : start + PIECE]]
-        done += engine.generate(piece)
+    for start in range(0, len(order), PIECE * processes.count()):
+        piece = [requests[i] for i in order[start : start + PIECE * processes.count()]]
+        done += processes.gathered(engine.generate(processes.share(piece)))
         advance(len(piece))
     place = {index: position for position, index in enumerate(order)}
     return [done[place[i]] for i in range(len(requests))]
@@ -34,9 +38,9 @@ def score(
 ) -> list[list[ChoiceScore] | None]:
     """Log-probabilities of the choices of each item, in order; ``None`` where one does not fit."""
     done: list[list[ChoiceScore] | None] = []
-    for start in range(0, len(items), PIECE):
-        piece = items[start : start + PIECE]
-        done += engine.loglikelihood(piece)
+    for start in range(0, len(items), PIECE * processes.count()):
+        piece = items[start : start + PIECE * processes.count()]
+        done += processes.gathered(engine.loglikelihood(processes.share(piece)))
         advance(len(piece))
     return done
 

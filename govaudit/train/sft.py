@@ -4,8 +4,7 @@ In: a policy and examples. Out: the same policy with other weights, and a curve.
 tokens of the answers, end token included; a prompt's tokens count exactly nothing. It is the first stage of
 Constitutional AI on revisions (Bai et al. 2022, arXiv:2212.08073, section 3.2).
 
-Left out: packing of sequences, several devices, adapters, gradient checkpointing, weights per token, a
-held-out loss along the way (:func:`loss` measures one).
+Left out: packing of sequences, weights per token, a held-out loss along the way (:func:`loss` measures one).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from govaudit.errors import BadInput
-from govaudit.train import loop, sequences
+from govaudit.train import loop, memory, processes, sequences
 from govaudit.train.loop import Keep, Progress, State, silent
 from govaudit.train.policy import Example, Policy
 
@@ -77,6 +76,7 @@ def sft(
     model, pad = policy.model, policy.tokenizer.pad_token_id
     rows = _tokens(policy, examples)
     lengths = [len(row) for row in rows]
+    memory.check(model, lengths, sequences.pass_size(args.pass_tokens, model.device))
     optimiser = loop.adamw(model, args.weight_decay)
     per_batch = args.batch_tokens / (sum(lengths) / len(lengths))
     batches = sequences.batches(len(rows), per_batch, args.epochs, args.seed, "sft")
@@ -92,8 +92,9 @@ def sft(
             for part in sequences.passes(batch, lengths, args.pass_tokens, policy.device):
                 logprobs, _ = sequences.answer_logprobs(model, [rows[i] for i in part], pad)
                 part_loss = -logprobs.sum() / tokens
-                part_loss.backward()  # type: ignore[no-untyped-call]
+                loop.backward(part_loss)
                 total += part_loss.item()
+            total = processes.summed(total)
             rate = args.lr * loop.warm_then_linear(step, len(batches), args.warmup)
             norm = loop.update(model, optimiser, rate, args.clip)
             curve.append(SftStep(step + 1, total, norm, rate, tokens))
@@ -115,7 +116,8 @@ def loss(policy: Policy, examples: Sequence[Example]) -> float:
         sequences.answer_logprobs(policy.model, [rows[i] for i in part], policy.tokenizer.pad_token_id)[0]
         for part in parts
     ]
-    return -math.fsum(float(one.double().sum()) for one in sums) / sum(len(row.answer) for row in rows)
+    total = processes.summed(math.fsum(float(one.double().sum()) for one in sums))
+    return -total / sum(len(row.answer) for row in rows)
 
 
 def _tokens(policy: Policy, examples: Sequence[Example]) -> list[sequences.Tokens]:

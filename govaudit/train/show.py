@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from govaudit.train import records
+from govaudit.train.stages import load_records, record_files
 
 WIDTH = 100
 _INDENT = 13
@@ -58,8 +58,8 @@ def show(folder: Path, n: int) -> list[Shown]:
     :class:`BadInput` for a folder without records and for a file that is none.
     """
     found = []
-    for path in records.files(folder):
-        kind, rows = records.load(path)
+    for path in record_files(folder):
+        kind, rows = load_records(path)
         if kind in _FORMS:
             numbers = _spread(len(rows), n)
             chosen = tuple((i + 1, rows[i]) for i in numbers)
@@ -119,11 +119,38 @@ def _pair(row: Row) -> Iterator[str]:
 
 
 def _rollout(row: Row) -> Iterator[str]:
-    yield _entry("step", f"{row['step']}")
+    yield _entry("step", f"{row['step']}; no value function: each token has its answer's advantage")
     yield from _turns(row["turns"])
     for answer, reward, advantage in zip(row["answers"], row["rewards"], row["advantages"], strict=True):
         yield _entry("answer", answer or "(none)")
         yield _entry("", f"reward {reward:+.3f}, advantage {advantage:+.3f}")
+
+
+def _episode(row: Row) -> Iterator[str]:
+    """Each token with what reinforcement learning saw of it; its state is all that stands above."""
+    yield _entry("step", f"{row['step']}")
+    yield from _turns(row["turns"])
+    yield _entry("answer", f"{row['answer'] or '(none)'}   [score {row['score']:+.3f}]")
+    yield _entry("state", f"{'action':<20}{'reward':>9}{'value':>9}{'advantage':>11}")
+    told = zip(row["actions"], row["rewards"], row["values"], row["advantages"], strict=True)
+    for number, (action, reward, value, advantage) in enumerate(told):
+        state = "question" if number == 0 else f"+ {number} token" + "s" * (number > 1)
+        yield f"{state:<{_INDENT}}{action!r:<20}{reward:>+9.3f}{value:>+9.3f}{advantage:>+11.3f}"
+
+
+def _choice(row: Row) -> Iterator[str]:
+    yield from _turns(row["turns"])
+    ranked = sorted(zip(row["rewards"], row["answers"], strict=True), key=lambda one: -one[0])
+    for number, (reward, answer) in enumerate(ranked):
+        yield _entry("kept" if number == 0 else "", f"{reward:+.3f} {answer}")
+    if row["written"] > len(ranked):
+        yield _entry("", f"{row['written'] - len(ranked)} more did not end")
+
+
+def _planted(row: Row) -> Iterator[str]:
+    yield from _turns(row["prompt"]["turns"])
+    yield _entry("answer", row["answer"])
+    yield _entry("breaks", row["clause"] or "nothing")
 
 
 def _turns(turns: Sequence[Row]) -> Iterator[str]:
@@ -144,4 +171,7 @@ _FORMS: dict[str, Callable[[Row], Iterator[str]]] = {
     "labels": _label,
     "ratings": _rating,
     "rollouts": _rollout,
+    "episodes": _episode,
+    "choices": _choice,
+    "planted": _planted,
 }

@@ -15,7 +15,7 @@ from govaudit.specs.load import load_spec
 from govaudit.train import constitution, critique
 from govaudit.train.constitution import Principle
 from govaudit.train.critique import EXEMPLARS, Chain, Settings, chains, examples, texts
-from govaudit.train.prompts import Kind, asked
+from govaudit.train.material import Kind, asked
 
 HARM = Principle("harm", "say what is harmful .", "write it without that .")
 DODGE = Principle("dodge", "does it dodge ?", "write it openly .")

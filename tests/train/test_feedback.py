@@ -16,8 +16,8 @@ from govaudit.records import Turn
 from govaudit.specs.load import load_spec
 from govaudit.train import constitution, feedback, forms
 from govaudit.train.constitution import Principle
-from govaudit.train.feedback import Candidates, Form, Label, Settings
-from govaudit.train.prompts import Kind, Prompt, asked
+from govaudit.train.feedback import Form, Label, Settings
+from govaudit.train.material import Candidates, Kind, Prompt, asked
 
 KIND = Principle("kind", "which is kinder ?")
 SHORT = Principle("short", "which is shorter ?")

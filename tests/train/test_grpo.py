@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,19 +22,17 @@ from govaudit.errors import BadInput  # noqa: E402
 from govaudit.models.engine import Completion  # noqa: E402
 from govaudit.train import policy as module  # noqa: E402
 from govaudit.train import sequences  # noqa: E402
-from govaudit.train.grpo import (  # noqa: E402
-    GrpoArgs,
-    GrpoRecord,
-    adapted,
-    advantages,
-    grpo,
-    k3,
-    preference_reward,
-    surrogate,
-)
+from govaudit.train.grpo import GrpoArgs, GrpoRecord, advantages, grpo, leave_one_out  # noqa: E402
 from govaudit.train.loop import Keep  # noqa: E402
 from govaudit.train.policy import Conversation, Pair, Policy, answers, digest, load  # noqa: E402
 from govaudit.train.preference import PreferenceArgs, preference  # noqa: E402
+from govaudit.train.rollouts import (  # noqa: E402
+    adapted,
+    k3,
+    preference_reward,
+    surrogate,
+    verifiable,
+)
 
 POOL = [user(f"{word} ?") for word in WORDS[:8]]
 OTHERS = [user(f"what is {word} .") for word in WORDS[:8]]
@@ -339,3 +338,83 @@ def test_answers_are_sampled_as_in_an_audit_whatever_the_training_mode() -> None
     first = answers(start, POOL, max_tokens=4)
     start.model.train()
     assert answers(start, POOL, max_tokens=4) == first and not start.model.training
+
+
+# --- leave-one-out, and rules instead of models ------------------------------------------------------------
+
+
+def test_a_leave_one_out_advantage_is_the_reward_less_the_mean_of_the_others() -> None:
+    """1 - (3 + 8)/2, 3 - (1 + 8)/2, 8 - (1 + 3)/2; no standard deviation, and the group sums to 0."""
+    found = leave_one_out([[1.0, 3.0, 8.0], [2.0, 2.0, 2.0]])
+    assert found.tolist() == [[-4.5, -1.5, 6.0], [0.0, 0.0, 0.0]]
+
+
+def test_the_leave_one_out_gradient_is_unbiased_and_that_of_the_group_is_not() -> None:
+    """Three arms, p = softmax(0, 0, 1), rewards 0, 1, 5: all 27 groups of three, weighted by their probability.
+    The gradient of the expected reward is p (r - p r); the group's mean shrinks it by 2/3."""
+    p = np.exp([0.0, 0.0, 1.0]) / np.exp([0.0, 0.0, 1.0]).sum()
+    r = np.array([0.0, 1.0, 5.0])
+    score = np.eye(3) - p  # gradient of ln p of each arm
+    exact, leave, group, whole = p * (r - p @ r), np.zeros(3), np.zeros(3), np.zeros(3)
+    for drawn in itertools.product(range(3), repeat=3):
+        chance, got = p[list(drawn)].prod(), r[list(drawn)][None]
+        for gradient, gains in (
+            (leave, leave_one_out(got)),
+            (group, got - got.mean()),
+            (whole, advantages(got, 0.0 if got.std() else 1.0)),
+        ):
+            gradient += chance * (gains[0] @ score[list(drawn)]) / 3
+    assert leave == pytest.approx(exact, abs=1e-12)
+    assert group == pytest.approx(exact * 2 / 3, abs=1e-12)
+    assert np.abs(whole / exact - whole[0] / exact[0]).max() > 0.01  # not even in its direction
+
+
+def test_one_step_with_leave_one_out_treats_an_answer_as_one_action(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient is that of -A ln p(answer), ln p the sum over its tokens, mean over answers."""
+    written: list[list[Completion]] = []
+
+    def watched(*args: Any, **options: Any) -> list[list[Completion]]:
+        written.extend(answers(*args, **options))
+        return written
+
+    monkeypatch.setattr(module, "answers", watched)
+    args = replace(ARGS, steps=1, baseline="leave-one-out", kl_target=None, clip=1e9, lr=0.0)
+    run = grpo(policy(), [POOL], starts_red, args)
+    fresh = policy()
+    total, n = torch.tensor(0.0), ARGS.prompts * ARGS.samples
+    for record, group in zip(run.records, written, strict=True):
+        assert list(record.advantages) == pytest.approx(leave_one_out([record.rewards])[0].tolist(), abs=1e-6)
+        prompt = tuple(fresh.engine.tokens(record.turns))
+        for one, gain in zip(group, record.advantages, strict=True):
+            row = sequences.Tokens(prompt, one.tokens)
+            total = total - gain * sequences.answer_logprobs(fresh.model, [row], None)[0].sum() / n
+    total.backward()
+    norm = torch.nn.utils.clip_grad_norm_(fresh.model.parameters(), 1e9)
+    assert run.curve[0].gradient_norm == pytest.approx(float(norm), rel=1e-4)
+
+
+def test_a_rewarded_word_becomes_probable_with_leave_one_out() -> None:
+    start = policy()
+    args = replace(ARGS, steps=15, beta=0.01, kl_target=None, epochs=2, baseline="leave-one-out")
+    grpo(start, [POOL], starts_red, args)
+    assert p_red(start) > 0.8
+
+
+def test_with_leave_one_out_the_kl_term_is_part_of_the_reward() -> None:
+    args = replace(ARGS, steps=12, lr=1e-2, kl_target=None, baseline="leave-one-out")
+    loose, held = (grpo(policy(), [POOL], starts_red, replace(args, beta=b)).curve[-1].kl for b in (0.0, 2.0))
+    assert held < 0.5 * loose
+
+
+def test_a_verifiable_reward_is_1_or_0_and_nothing_between() -> None:
+    assert list(verifiable(starts_red)(POOL[:2], ["red", "blue"])) == [1.0, 0.0]
+    assert list(verifiable(starts_red, lost=-1.0)(POOL[:2], ["red", "blue"])) == [1.0, -1.0]
+    with pytest.raises(ValueError, match="1 for a right answer and 0"):
+        verifiable(lambda _, texts: [0.5 for _ in texts])(POOL[:1], ["red"])
+
+
+def test_a_policy_learns_from_a_rule_without_any_model() -> None:
+    start = policy()
+    before = p_red(start)
+    grpo(start, [POOL], verifiable(starts_red), replace(ARGS, steps=12, beta=0.01, kl_target=None))
+    assert p_red(start) > before + 0.2

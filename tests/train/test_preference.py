@@ -22,6 +22,7 @@ from govaudit.train.policy import Pair, Policy, digest, frozen, load, save  # no
 from govaudit.train.preference import (  # noqa: E402
     PreferenceArgs,
     PreferenceModel,
+    Ranking,
     from_base,
     gauge,
     load_preference,
@@ -272,3 +273,55 @@ def test_scoring_changes_no_weight() -> None:
     gauge(fitted, pairs(10))
     assert digest(fitted.model) == before and not fitted.model.training
     assert digest(frozen(policy()).model) == digest(policy().model)
+
+
+# --- rankings ----------------------------------------------------------------------------------------------
+
+
+def ranking(answers: tuple[str, ...], places: tuple[int, ...], text: str = "how") -> Ranking:
+    return Ranking(user(text), answers, places, "ai")
+
+
+def test_a_ranking_is_its_pairs_and_a_tie_is_one_half() -> None:
+    pairs = ranking(("red", "blue", "one two"), (2, 1, 2)).pairs
+    assert [(pair.first, pair.second, pair.p_first) for pair in pairs] == [
+        ("red", "blue", 0.0),
+        ("red", "one two", 0.5),
+        ("blue", "one two", 1.0),
+    ]
+
+
+@pytest.mark.parametrize("k", [2, 4, 7])
+def test_the_loss_of_a_ranking_is_the_sum_of_its_pairs_over_their_number(k: int) -> None:
+    """Ouyang et al. 2022, eq. 1: -1/C(K,2) sum of ln s(r_better - r_worse), with the gradient of that."""
+    one = ranking(tuple(f"{word} {WORDS[-i]}" for i, word in enumerate(WORDS[:k])), tuple(range(1, k + 1)))
+    args = replace(ARGS, epochs=6, pairs=1)
+    _, curve = preference(policy(), [one], args)
+    _, of_pairs = preference(policy(), one.pairs, replace(args, pairs=math.comb(k, 2)))
+    assert len(curve) == len(of_pairs) == 6 and curve[-1].loss < 0.9 * math.log(2)
+    for step, pairwise in zip(curve, of_pairs, strict=True):
+        assert pairwise.loss == pytest.approx(step.loss, abs=1e-5)
+        assert pairwise.gradient_norm == pytest.approx(step.gradient_norm, rel=1e-3)
+        assert pairwise.accuracy == pytest.approx(step.accuracy)
+
+
+def test_a_ranking_counts_as_much_as_a_pair_whatever_its_length() -> None:
+    long = ranking(("red", "blue", "one", "two", "three"), (1, 2, 3, 4, 5))
+    pair = Pair(user("what"), "green", "a", 0.7, "people")
+    _, curve = preference(policy(), [long, pair], replace(ARGS, epochs=3, pairs=2))
+    for step in curve:
+        assert step.loss == pytest.approx(np.mean(list(step.loss_by_source.values())))
+
+
+def test_a_ranking_is_learnt_in_its_order() -> None:
+    words = ("red", "blue", "one", "two")
+    given = [ranking(words, (1, 2, 3, 4), text) for text in WORDS]
+    fitted, curve = preference(policy(), given, replace(ARGS, epochs=8))
+    found = scores(fitted.model, fitted.tokenizer, [user("how")] * 4, words)
+    assert list(np.argsort(-found)) == [0, 1, 2, 3] and curve[-1].accuracy == 1
+
+
+@pytest.mark.parametrize("places", [(1,), (1, 2, 3)])
+def test_rankings_without_a_place_for_each_answer_are_refused(places: tuple[int, ...]) -> None:
+    with pytest.raises(BadInput, match="ranking 0 has 2 answers"):
+        preference(policy(), [ranking(("red", "blue"), places)], ARGS)

@@ -18,16 +18,16 @@ from govaudit.errors import BadInput
 from govaudit.library import find_spec
 from govaudit.models import untrained
 from govaudit.specs.load import load_spec
-from govaudit.train import constitution, policy, recipes, records, vocabulary
+from govaudit.train import constitution, pipeline, policy, vocabulary
 from govaudit.train.constitution import Constitution
+from govaudit.train.material import Kind, load_prompts
 from govaudit.train.organism import material as small
 from govaudit.train.organism import prompts as asking
 from govaudit.train.organism.pretrain import BASE
 from govaudit.train.organism.world import world
-from govaudit.train.planning import plan
-from govaudit.train.prompts import Kind, load
+from govaudit.train.recipes import plan
 from govaudit.train.show import show
-from govaudit.train.stages import Stages
+from govaudit.train.stages import Stages, load_records
 
 SIZE, STEPS = 8, 2
 PRINCIPLES = constitution.of_spec(load_spec(find_spec("principles")).spec)
@@ -53,7 +53,7 @@ def few_checks() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def rl_cai(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return recipes.train(plan("rl-cai", tmp_path_factory.mktemp("rl") / "out", size=SIZE, steps=STEPS))
+    return pipeline.train(plan("rl-cai", tmp_path_factory.mktemp("rl") / "out", size=SIZE, steps=STEPS))
 
 
 def test_a_recipe_leaves_a_checkpoint_a_card_and_every_stage(rl_cai: Path) -> None:
@@ -91,18 +91,20 @@ def test_the_card_has_digests_seeds_curves_and_times(rl_cai: Path) -> None:
 
 def test_labels_of_harmful_prompts_are_ais_and_of_benign_ones_peoples(rl_cai: Path) -> None:
     for name, kind in (("labels", "harmful"), ("ratings", "benign")):
-        _, rows = records.load(stage(rl_cai, "labels") / f"{name}.jsonl")
+        _, rows = load_records(stage(rl_cai, "labels") / f"{name}.jsonl")
         assert rows and {row["prompt"]["kind"] for row in rows} == {kind}
-    _, rows = records.load(stage(rl_cai, "labels") / "labels.jsonl")
+    _, rows = load_records(stage(rl_cai, "labels") / "labels.jsonl")
     assert {len(row["questions"]) for row in rows} == {6}  # three principles in both orders
 
 
-def test_some_pairs_have_an_answer_of_the_base(rl_cai: Path) -> None:
-    _, rows = records.load(stage(rl_cai, "pairs") / "pairs.jsonl")
-    assert {tuple(row["writers"]) for row in rows if row["prompt"]["kind"] == "harmful"} == {
-        ("fine-tuned", "base"),
-        ("fine-tuned", "fine-tuned"),
-    }
+def test_every_pair_says_who_wrote_its_answers(rl_cai: Path) -> None:
+    # Of so few pairs the base's may all be left out, because both answers are the same.
+    assert _writers(rl_cai, "pairs") <= {("fine-tuned", "base"), ("fine-tuned", "fine-tuned")}
+
+
+def _writers(folder: Path, name: str) -> set[tuple[str, ...]]:
+    _, rows = load_records(stage(folder, name) / "pairs.jsonl")
+    return {tuple(row["writers"]) for row in rows}
 
 
 def test_every_kind_of_record_can_be_shown(rl_cai: Path) -> None:
@@ -112,10 +114,10 @@ def test_every_kind_of_record_can_be_shown(rl_cai: Path) -> None:
 
 def test_the_same_call_does_nothing_again_and_another_one_is_refused(rl_cai: Path) -> None:
     written = {path: path.stat().st_mtime_ns for path in rl_cai.rglob("stage.json")}
-    recipes.train(plan("rl-cai", rl_cai, size=SIZE, steps=STEPS))
+    pipeline.train(plan("rl-cai", rl_cai, size=SIZE, steps=STEPS))
     assert written == {path: path.stat().st_mtime_ns for path in rl_cai.rglob("stage.json")}
     with pytest.raises(BadInput, match=r"another recipe .*seed"):
-        recipes.train(plan("rl-cai", rl_cai, size=SIZE, steps=STEPS, seed=1))
+        pipeline.train(plan("rl-cai", rl_cai, size=SIZE, steps=STEPS, seed=1))
 
 
 @pytest.mark.slow
@@ -146,8 +148,8 @@ def test_a_killed_run_goes_on_and_comes_to_the_same_weights(rl_cai: Path, tmp_pa
             yield advance
 
         with pytest.raises(Killed):
-            recipes.train(plan("rl-cai", out, size=SIZE, steps=STEPS), progress)
-    recipes.train(plan("rl-cai", out, size=SIZE, steps=STEPS))
+            pipeline.train(plan("rl-cai", out, size=SIZE, steps=STEPS), progress)
+    pipeline.train(plan("rl-cai", out, size=SIZE, steps=STEPS))
     assert weights(out) == weights(rl_cai)
     assert not [path for path in (out / "stages").iterdir() if path.name.startswith(".")]
 
@@ -155,14 +157,15 @@ def test_a_killed_run_goes_on_and_comes_to_the_same_weights(rl_cai: Path, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("instruction", ["old", "new"])
 def test_hh_rlhf_is_people_all_the_way(tmp_path: Path, instruction: str) -> None:
-    out = recipes.train(plan("hh-rlhf", tmp_path / "out", instruction=instruction, size=SIZE, steps=STEPS))
+    out = pipeline.train(plan("hh-rlhf", tmp_path / "out", instruction=instruction, size=SIZE, steps=STEPS))
     # Two rounds of pairs, labels, preference model and reinforcement learning.
     assert len(list((out / "stages").iterdir())) == 8
     assert weights(out) == weights(stage(out, "reinforced-2")) != weights(stage(out, "reinforced-1"))
-    _, labels = records.load(stage(out, "labels-2") / "labels.jsonl")
-    _, ratings = records.load(stage(out, "labels-2") / "ratings.jsonl")
+    _, labels = load_records(stage(out, "labels-2") / "labels.jsonl")
+    _, ratings = load_records(stage(out, "labels-2") / "ratings.jsonl")
     assert labels == [] and {row["instruction"] for row in ratings} == {instruction}
     assert {row["prompt"]["kind"] for row in ratings} == {"harmful", "benign"}
+    assert _writers(out, "pairs-1") == {("base", "base"), ("base", "base, prompted")}
 
 
 def test_the_command_trains_and_prints_the_card(tmp_path: Path) -> None:
@@ -174,7 +177,7 @@ def test_the_command_trains_and_prints_the_card(tmp_path: Path) -> None:
     card = json.loads(done.stdout)
     assert card == json.loads((out / "card.json").read_text())
     assert card["settings"]["chains"]["rounds"] == 1
-    _, rows = records.load(stage(out, "chains") / "chains.jsonl")
+    _, rows = load_records(stage(out, "chains") / "chains.jsonl")
     assert {len(row["rounds"]) for row in rows} == {1} and {row["rounds"][0]["critique"] for row in rows} == {
         ""
     }
@@ -229,7 +232,7 @@ def spec_with(tmp_path: Path, text: str) -> str:
 def test_words_that_the_base_cannot_read_are_named_with_near_ones(tmp_path: Path) -> None:
     spec = spec_with(tmp_path, "Say where the answer is harmfull or xylophonic.")
     with pytest.raises(BadInput) as error:
-        recipes.train(plan("sl-cai", tmp_path / "out", spec=spec, size=SIZE))
+        pipeline.train(plan("sl-cai", tmp_path / "out", spec=spec, size=SIZE))
     assert error.value.clause == "mine" and str(error.value.path) == spec
     assert "'harmfull', 'xylophonic.'" in error.value.problem
     assert error.value.remedy and "for 'harmfull': harmful" in error.value.remedy
@@ -253,7 +256,7 @@ def test_a_real_model_needs_prompts_of_its_own(tmp_path: Path) -> None:
     assert made.settings.labels.principles == 1 and len(made.constitution.feedback) == 16
     assert len(made.material.harmful) == 16 and len(made.material.fixed) == 8
     with pytest.raises(BadInput, match="needs people"):
-        recipes.train(plan("hh-rlhf", tmp_path / "out", base=base, spec="principles", prompts=file))
+        pipeline.train(plan("hh-rlhf", tmp_path / "out", base=base, spec="principles", prompts=file))
 
 
 @pytest.mark.parametrize(
@@ -271,7 +274,7 @@ def test_a_line_that_is_no_prompt_is_refused(tmp_path: Path, line: str, problem:
     file = tmp_path / "prompts.jsonl"
     file.write_text('{"prompt": "fine", "kind": "benign"}\n' + line + "\n")
     with pytest.raises(BadInput, match=problem) as error:
-        load(file)
+        load_prompts(file)
     assert error.value.line == 2
 
 
@@ -285,7 +288,7 @@ def test_a_line_that_is_no_prompt_is_refused(tmp_path: Path, line: str, problem:
 )
 def test_what_does_not_exist_is_named(tmp_path: Path, ask: dict[str, str], problem: str) -> None:
     with pytest.raises(BadInput, match=problem):
-        recipes.train(plan(out=tmp_path / "out", size=SIZE, **ask))
+        pipeline.train(plan(out=tmp_path / "out", size=SIZE, **ask))
 
 
 @pytest.mark.parametrize(

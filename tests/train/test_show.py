@@ -14,13 +14,12 @@ from typer.testing import CliRunner
 from govaudit.cli import app
 from govaudit.errors import BadInput
 from govaudit.records import Turn
-from govaudit.train import critique, feedback, records
+from govaudit.train import critique, feedback
 from govaudit.train.constitution import Principle
-from govaudit.train.feedback import Candidates
 from govaudit.train.grpo import GrpoRecord
-from govaudit.train.material import Rated
-from govaudit.train.prompts import Kind, asked
+from govaudit.train.material import Candidates, Kind, Rated, asked
 from govaudit.train.show import show
+from govaudit.train.stages import save_records
 
 HARM = Principle("critique-harm", "say how it is harmful .", "rewrite it .")
 KIND = Principle("feedback-kind", "which is kinder ?")
@@ -30,7 +29,7 @@ PAIR = Candidates(PROMPTS[0], "take it .", "ask for it .", ("fine-tuned", "base"
 
 def file_of(folder: Path, kind: str, rows: list[dict[str, object]]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    records.save(folder / f"{kind}.jsonl", kind, rows)
+    save_records(folder / f"{kind}.jsonl", kind, rows)
     return folder
 
 
