@@ -194,7 +194,7 @@ def draw_counts(repeats: FloatArray, size: int, rng: np.random.Generator) -> Int
     """How often each kind of cluster is drawn (size, U), when ``repeats`` (U,) of each kind exist."""
     kinds = len(repeats)
     n_clusters = round(float(repeats.sum()))
-    if n_clusters > kinds:
+    if n_clusters != kinds or bool((repeats != 1.0).any()):
         return rng.multinomial(n_clusters, repeats / n_clusters, size=size)
     # Picking clusters one by one is several times faster than a multinomial over as many cells.
     drawn = np.empty((size, kinds), dtype=np.int64)

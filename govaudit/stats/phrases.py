@@ -1,13 +1,14 @@
 """Which phrases recur across documents: n-grams of tokens by document frequency.
 
 In: documents as one flat array of token ids with offsets, and the cluster (prompt) of each document. Out:
-the n-grams that at least so many distinct clusters contain, with exact counts. Documents are counted,
-not occurrences: a phrase that one answer repeats is not boilerplate, one that many answers share is.
+the n-grams that at least so many distinct clusters contain, with exact counts, the longest of them with the
+tokens that they cover, and where given phrases occur. Documents are counted, not occurrences: a phrase that
+one answer repeats is not boilerplate, one that many answers share is.
 
 Token ids are hashed by a rolling 64-bit polynomial. A first pass counts hashes in a table of buckets; a
-second keeps the positions in buckets that are full enough, sorts their hashes, and confirms every hit on
-the tokens, so that a hash collision can neither join nor split phrases. Left out: what a token is (the
-caller normalises and splits), gaps inside phrases, and near duplicates.
+second keeps the positions in buckets that are full enough, sorts their hashes, and confirms every hit on the
+tokens, so that a hash collision can neither join nor split phrases. Left out: what a token is (the caller
+normalises and splits), gaps inside phrases, and near duplicates.
 """
 
 from __future__ import annotations
@@ -85,28 +86,185 @@ def frequent_ngrams(
     that pass the first count, and at most 200 MiB; more positions are taken in slices of the hash range.
     """
     tokens, offsets = _checked(documents)
+    group, n_clusters = cluster_codes(clusters, len(offsets) - 1)
+    empty = np.empty(0, dtype=np.int64)
+    starts, frequency, occurrences = [empty], [empty], [empty]
+    for found in _frequent(tokens, offsets, n, min_documents, group, max_positions):
+        starts.append(found.first)
+        frequency.append(found.documents)
+        occurrences.append(found.occurrences)
+    first, df, times = np.concatenate(starts), np.concatenate(frequency), np.concatenate(occurrences)
+    order = np.lexsort((first, -times, -df))
+    ngrams = tokens[first[order][:, None] + np.arange(n, dtype=np.int64)]
+    return Phrases(n, ngrams, df[order], times[order], n_clusters)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recurring run: ``tokens`` (ids), ``documents`` distinct clusters that contain it, ``occurrences``."""
+
+    tokens: tuple[int, ...]
+    documents: int
+    occurrences: int
+
+
+@dataclass(frozen=True, eq=False)
+class Recurring:
+    """The longest recurring runs, most tokens explained first (documents x length); ``covered`` (T,) says of
+    each token whether it lies in a run of the shortest length that is frequent; ``n_clusters`` in all."""
+
+    runs: tuple[Run, ...]
+    covered: BoolArray
+    n_clusters: int
+
+
+def recurring_runs(
+    documents: TokenDocuments,
+    *,
+    shortest: int,
+    min_documents: int,
+    longest: int = 12,
+    clusters: Sequence[Any] | NDArray[Any] | None = None,
+    max_positions: int = 1 << 23,
+) -> Recurring:
+    """Runs of ``shortest`` to ``longest`` tokens that ``min_documents`` clusters contain and that no longer
+    run explains: a run is left out where one token more, on either side, keeps over half of its clusters.
+
+    A run of n + 1 tokens is the pair of the n-grams at its two first positions, so that each step counts
+    pairs of labels and nothing needs hashing anew.
+    """
+    if not 2 <= shortest <= longest:
+        raise StatisticsError(f"runs of {shortest} to {longest} tokens: the shortest must be 2 or more")
+    tokens, offsets = _checked(documents)
+    group, n_clusters = cluster_codes(clusters, len(offsets) - 1)
+    empty = np.empty(0, dtype=np.int64)
+    at, label, df, times = empty, empty, empty, empty
+    for found in _frequent(tokens, offsets, shortest, min_documents, group, max_positions):
+        at, label = np.concatenate([at, found.at]), np.concatenate([label, found.label + len(df)])
+        df, times = np.concatenate([df, found.documents]), np.concatenate([times, found.occurrences])
+    order = np.argsort(at)
+    at, label = at[order], label[order]
+    size = len(tokens) + 1
+    covered = np.bincount(at, minlength=size) - np.bincount(at + shortest, minlength=size)
+    runs: list[Run] = []
+    for n in range(shortest, longest + 1):
+        if not len(at):
+            break
+        follows = np.flatnonzero(np.diff(at) == 1) if n < longest else empty
+        left, right = label[follows], label[follows + 1]
+        _, following, df_longer, times_longer = _kept(
+            np.unique(left * len(df) + right, return_inverse=True)[1],
+            at[follows],
+            group[_document_of(offsets, at[follows])],
+            min_documents,
+        )
+        # The most clusters that one token more keeps.
+        most = np.zeros(len(df), dtype=np.int64)
+        inside = following >= 0
+        np.maximum.at(most, left[inside], df_longer[following[inside]])
+        np.maximum.at(most, right[inside], df_longer[following[inside]])
+        first = np.full(len(df), len(tokens))
+        np.minimum.at(first, label, at)
+        runs += [
+            Run(tuple(tokens[first[k] : first[k] + n].tolist()), int(df[k]), int(times[k]))
+            for k in np.flatnonzero(2 * most <= df).tolist()
+        ]
+        at, label, df, times = at[follows][inside], following[inside], df_longer, times_longer
+    runs.sort(key=lambda run: (-run.documents * len(run.tokens), -run.occurrences, run.tokens))
+    return Recurring(tuple(runs), np.cumsum(covered[:-1]) > 0, n_clusters)
+
+
+def find_phrases(
+    documents: TokenDocuments, phrases: Sequence[Sequence[Hashable]]
+) -> tuple[IntArray, IntArray]:
+    """First positions (m,) of all occurrences of ``phrases`` (in words of the vocabulary), and which phrase
+    (m,) each is. Occurrences may overlap; they do not cross documents.
+
+    A tree of the phrases is walked for all positions at once, one token deeper at a time, so that the price
+    is about that of the positions at which any phrase begins.
+    """
+    tokens, offsets = _checked(documents)
+    ids = {word: number for number, word in enumerate(documents.vocabulary)}
+    nodes: dict[tuple[int, int], int] = {}
+    ends: dict[int, list[int]] = defaultdict(list)
+    for number, phrase in enumerate(phrases):
+        if not phrase:
+            raise StatisticsError(f"phrase {number} has no words")
+        coded = [ids.get(word) for word in phrase]
+        if None in coded:
+            continue
+        node = 0
+        for token in coded:
+            node = nodes.setdefault((node, token or 0), len(nodes) + 1)
+        ends[node].append(number)
+    width = len(ids)
+    keys = np.array([node * width + token for node, token in nodes], dtype=np.int64)
+    order = np.argsort(keys)
+    keys, targets = keys[order], np.array(list(nodes.values()), dtype=np.int64)[order]
+    root = np.zeros(width + 1, dtype=np.int64)
+    root[keys[keys < width]] = targets[keys < width]
+    at = np.flatnonzero(root[tokens]) if len(keys) else np.empty(0, dtype=np.int64)
+    node_at = root[tokens[at]]
+    stop = offsets[1:][_document_of(offsets, at)]
+    found_at, found = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    depth = 1
+    while len(at):
+        for node, numbers in ends.items():
+            here = at[node_at == node]
+            for number in numbers if len(here) else ():
+                found_at.append(here)
+                found.append(np.full(len(here), number, dtype=np.int64))
+        room = at + depth < stop
+        at, stop, node_at = at[room], stop[room], node_at[room]
+        wanted = node_at * width + tokens[at + depth]
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        hit = keys[place] == wanted
+        at, stop, node_at = at[hit], stop[hit], targets[place[hit]]
+        depth += 1
+    positions, which = np.concatenate(found_at), np.concatenate(found)
+    order = np.lexsort((which, positions))
+    return positions[order], which[order]
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Frequent n-grams of one slice: where they occur (``at``, ``label``), and per label its first position,
+    documents and occurrences."""
+
+    at: IntArray
+    label: IntArray
+    first: IntArray
+    documents: IntArray
+    occurrences: IntArray
+
+
+def _frequent(
+    tokens: IntArray, offsets: IntArray, n: int, min_documents: int, group: IntArray, max_positions: int
+) -> Iterator[_Found]:
+    """The frequent n-grams, slice by slice of the hash range."""
     if n < 1:
         raise StatisticsError(f"n is {n}, must be 1 or more")
     if min_documents < 1:
         raise StatisticsError(f"min_documents is {min_documents}, must be 1 or more")
-    group, n_clusters = cluster_codes(clusters, len(offsets) - 1)
     full, n_passing = _full_buckets(tokens, offsets, n, min_documents)
     slices = max(1, -(-n_passing // max_positions))
-    empty = np.empty(0, dtype=np.int64)
-    starts, frequency, occurrences = [empty], [empty], [empty]
     for part in range(slices):
         at, hashes = _passing(tokens, offsets, n, full, part=part, slices=slices)
         at, hashes = _thinned(at, hashes, min_documents)
         label = _confirmed(tokens, n, at, hashes)
-        start, documents_with, times = _count(label, at, group[_document_of(offsets, at)])
-        kept = documents_with >= min_documents
-        starts.append(start[kept])
-        frequency.append(documents_with[kept])
-        occurrences.append(times[kept])
-    found, df, times = np.concatenate(starts), np.concatenate(frequency), np.concatenate(occurrences)
-    order = np.lexsort((found, -times, -df))
-    ngrams = tokens[found[order][:, None] + np.arange(n, dtype=np.int64)]
-    return Phrases(n, ngrams, df[order], times[order], n_clusters)
+        first, kept, df, times = _kept(label, at, group[_document_of(offsets, at)], min_documents)
+        yield _Found(at[kept >= 0], kept[kept >= 0], first, df, times)
+
+
+def _kept(
+    label: IntArray, at: IntArray, group: IntArray, min_documents: int
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """First position of each label that enough groups have; the labels renumbered to those, -1 elsewhere;
+    documents and occurrences of each."""
+    start, documents, occurrences = _count(label, at, group)
+    enough = documents >= min_documents
+    number = np.where(enough, np.cumsum(enough) - 1, -1)
+    return start[enough], number[label], documents[enough], occurrences[enough]
 
 
 def _checked(documents: TokenDocuments) -> tuple[IntArray, IntArray]:
@@ -243,3 +401,16 @@ def _count(label: IntArray, at: IntArray, group: IntArray) -> tuple[IntArray, In
     start = np.full(len(occurrences), np.iinfo(np.int64).max)
     np.minimum.at(start, label, at)
     return start, documents, occurrences
+
+
+def gram_hashes(documents: TokenDocuments, n: int) -> tuple[HashArray, IntArray]:
+    """Hashes (m,) of all n-grams inside documents, and the document (m,) of each."""
+    tokens, offsets = _checked(documents)
+    if n < 1:
+        raise StatisticsError(f"n is {n}, must be 1 or more")
+    kept, at = [np.empty(0, dtype=np.uint64)], [np.empty(0, dtype=np.int64)]
+    for begin, hashes, inside in _windows(tokens, offsets, n):
+        place = np.flatnonzero(inside)
+        kept.append(hashes[place])
+        at.append(place + begin)
+    return np.concatenate(kept), _document_of(offsets, np.concatenate(at))

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from govaudit.errors import StatisticsError
-from govaudit.stats.intervals import Floats, Ints, clusters_to_exclude, zero_event_limit
+from govaudit.stats.intervals import Floats, Interval, Ints, clusters_to_exclude, wilson, zero_event_limit
 
 __all__ = [
     "SampleSize",
@@ -24,9 +25,13 @@ __all__ = [
     "design_effect",
     "exact_power",
     "exact_sample_size",
+    "half_width",
+    "items_for_half_width",
     "items_for_mean_difference",
     "items_per_arm",
     "pairs_needed",
+    "predicted_total",
+    "predicted_total_by_size",
     "working_level",
     "zero_event_limit",
 ]
@@ -85,6 +90,68 @@ def exact_sample_size(
         if top > most:
             raise StatisticsError(f"more than {most} items tell {alternative} from {null}")
         top *= 2
+
+
+def half_width(n: int, rate: float, level: float = 0.95) -> float:
+    """Half the width of Wilson's interval on ``n`` independent items, the share ``rate`` of them broken."""
+    found = wilson(rate * n, n, level)
+    return (found.high - found.low) / 2
+
+
+def items_for_half_width(width: float, rate: float = 0.5, level: float = 0.95) -> int:
+    """Independent items until Wilson's interval is at most ``width`` to either side, at this rate.
+
+    The widest interval is at .5, so that serves every rate (Newcombe 1998, method 3, solved for n).
+    """
+    _check_open("the half width", width)
+    if not 0 <= rate <= 1:
+        raise StatisticsError(f"a rate lies in [0, 1], not {rate}")
+    enough = 1
+    while half_width(enough, rate, level) > width:
+        enough *= 2
+    below = enough // 2
+    while enough - below > 1:
+        middle = (below + enough) // 2
+        below, enough = (middle, enough) if half_width(middle, rate, level) > width else (below, middle)
+    return enough
+
+
+def predicted_total(values: ArrayLike, more: int, level: float = 0.95) -> Interval:
+    """Where the sum of ``more`` further values like these will lie: m mean -+ t s sqrt(m + m^2 / n).
+
+    The prediction interval of a sum (Hahn & Meeker 1991, section 4.3, for a mean, times m); ``values``: (n,)
+    independent numbers from the same source. Raises StatisticsError for fewer than two values.
+    """
+    numbers = np.asarray(values, dtype=np.float64)
+    n = numbers.size
+    if n < 2 or more < 0:
+        raise StatisticsError("a prediction needs at least two values and a number of further ones")
+    middle = more * float(numbers.mean())
+    spread = float(numbers.std(ddof=1)) * math.sqrt(more + more**2 / n)
+    reach = float(stats.t.isf((1 - level) / 2, n - 1)) * spread
+    return Interval(middle - reach, middle + reach, level, f"prediction of a sum, t, {n - 1} df")
+
+
+def predicted_total_by_size(
+    values: ArrayLike, sizes: ArrayLike, more: int, total_size: float, level: float = 0.95
+) -> tuple[float, Interval]:
+    """The sum of ``more`` further values whose sizes add up to ``total_size``, by a straight line on size.
+
+    ``values``, ``sizes``: (n,). Sum m a + b S with variance s^2 (m + m^2/n + (S - m mean size)^2 / Sxx) and
+    n - 2 degrees of freedom (Draper & Smith 1998, section 3.1, for a sum). Raises StatisticsError for fewer
+    than three values or sizes that are all alike.
+    """
+    y, x = np.asarray(values, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
+    n = y.size
+    if n < 3 or x.size != n or not (sxx := float(((x - x.mean()) ** 2).sum())) > 0:
+        raise StatisticsError("a line needs three values of different sizes")
+    slope = float(((x - x.mean()) * (y - y.mean())).sum()) / sxx
+    rests = y - y.mean() - slope * (x - x.mean())
+    away = total_size - more * float(x.mean())
+    value = more * float(y.mean()) + slope * away
+    spread = math.sqrt(float((rests**2).sum()) / (n - 2) * (more + more**2 / n + away**2 / sxx))
+    reach = float(stats.t.isf((1 - level) / 2, n - 2)) * spread
+    return value, Interval(value - reach, value + reach, level, f"prediction of a sum, line, t, {n - 2} df")
 
 
 def items_per_arm(

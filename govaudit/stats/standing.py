@@ -60,13 +60,7 @@ def standings(
     band = float(np.quantile((np.abs(z) / error).max(axis=1), level)) * error
     half = float(stdtrit(df, (1 + level) / 2)) * error
     apart = _pairwise_errors(v)
-    furthest = np.zeros(rounds)
-    for i in range(k - 1):
-        gaps = np.abs(z[:, i + 1 :] - z[:, i : i + 1])
-        noise = apart[i, i + 1 :]
-        ratio = np.divide(gaps, noise, out=np.zeros_like(gaps), where=noise > 0.0)
-        np.maximum(furthest, ratio.max(axis=1), out=furthest)
-    above = theta[:, None] - theta > float(np.quantile(furthest, level)) * apart
+    above = theta[:, None] - theta > float(np.quantile(_furthest(z, apart), level)) * apart
     order = np.argsort(-theta, kind="stable")
     place = np.empty(k, dtype=np.int64)
     place[order] = np.arange(1, k + 1)
@@ -98,6 +92,72 @@ def _draws(v: FloatArray, df: int, rounds: int, rng: np.random.Generator) -> Flo
 def _pairwise_errors(v: FloatArray) -> FloatArray:
     variance = np.diag(v)
     return np.sqrt(np.maximum(variance[:, None] + variance - 2.0 * v, 0.0))
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The rating of one player minus that of another: its own interval, and the band that holds for all
+    differences at once. Only a band that excludes 0 says that one player is better."""
+
+    first: Any
+    second: Any
+    value: float
+    low: float
+    high: float
+    band_low: float
+    band_high: float
+    level: float
+
+    @property
+    def better(self) -> Any | None:
+        """The player that is better by the band; ``None``: not distinguishable."""
+        return self.first if self.band_low > 0 else self.second if self.band_high < 0 else None
+
+
+def contrasts(
+    ranking: Ranking, *, seed: int | np.random.Generator, level: float = 0.95, rounds: int = 4000
+) -> tuple[Contrast, ...]:
+    """All differences of ratings, on the logit scale, in the order of the players.
+
+    Bands as those behind the rank sets of :func:`standings` (max-t over all differences); with its seed they
+    say the same.
+    """
+    check_level(level)
+    theta, v = ranking.ratings, ranking.rating_covariance()
+    k, df = len(theta), ranking.n_clusters - 1
+    z = _draws(v, df, rounds, np.random.default_rng(seed))
+    apart = _pairwise_errors(v)
+    wide = float(np.quantile(_furthest(z, apart), level))
+    narrow = float(stdtrit(df, (1 + level) / 2))
+    found = []
+    for i in range(k - 1):
+        for j in range(i + 1, k):
+            value, error = float(theta[i] - theta[j]), float(apart[i, j])
+            half, band = narrow * error, wide * error
+            found.append(
+                Contrast(
+                    ranking.players[i],
+                    ranking.players[j],
+                    value,
+                    value - half,
+                    value + half,
+                    value - band,
+                    value + band,
+                    level,
+                )
+            )
+    return tuple(found)
+
+
+def _furthest(z: FloatArray, apart: FloatArray) -> FloatArray:
+    """max |Z_i - Z_j| / SE_ij (rounds,) over all pairs whose difference has an error."""
+    furthest = np.zeros(len(z))
+    for i in range(z.shape[1] - 1):
+        gaps = np.abs(z[:, i + 1 :] - z[:, i : i + 1])
+        noise = apart[i, i + 1 :]
+        ratio = np.divide(gaps, noise, out=np.zeros_like(gaps), where=noise > 0.0)
+        np.maximum(furthest, ratio.max(axis=1), out=furthest)
+    return furthest
 
 
 @dataclass(frozen=True)

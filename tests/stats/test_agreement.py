@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from govaudit.errors import StatisticsError
 from govaudit.stats.agreement import Agreement, TwoRater, agreement, alpha, two_rater
 from govaudit.stats.binarisation import binarisation_sweep
+from govaudit.stats.bootstrap import draw_counts
 from govaudit.stats.coefficient import Coefficient, Metric, Weights, agreement_weights
 from govaudit.stats.counts import Counts, count_long, count_ratings
 
@@ -552,3 +553,14 @@ def test_intervals_hold_the_truth_in_the_long_run(
     setting: tuple[float, float, float, int, int, float],
 ) -> None:
     assert min(coverage_of(setting, 2000).values()) >= 0.935
+
+
+def test_a_few_items_are_drawn_from_those_that_there_are() -> None:
+    """Fewer items than cells of the table: a cell that nobody used is never drawn."""
+    labels = ["a", "a", "b", "c", "b", "c"]
+    found = two_rater(labels, labels, seed=0, categories=("a", "b", "c"))
+    assert found.kappa.value == 1.0
+    assert found.kappa.high == 1.0
+    draws = draw_counts(np.array([2.0, 0.0, 1.0, 0.0, 0.0]), 50, np.random.default_rng(0))
+    assert (draws.sum(axis=1) == 3).all()
+    assert (draws[:, [1, 3, 4]] == 0).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -120,3 +121,34 @@ def test_what_cannot_be_planned_is_refused() -> None:
         design_effect(0.5, 0.1)
     with pytest.raises(StatisticsError, match="rejections"):
         working_level(0.05, 3, 4)
+
+
+def test_a_half_width_is_reached_by_the_number_found_and_by_no_smaller_one() -> None:
+    for width, rate in ((0.05, 0.5), (0.1, 0.5), (0.05, 0.05), (0.02, 0.0)):
+        n = power.items_for_half_width(width, rate)
+        assert power.half_width(n, rate) <= width < power.half_width(n - 1, rate)
+    assert power.items_for_half_width(0.05) == 381
+
+
+def test_the_sum_of_further_values_lies_in_its_prediction_interval_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(600):
+        values = rng.normal(10, 3, 25)
+        found = power.predicted_total(values, 40)
+        held += found.low <= rng.normal(10, 3, 40).sum() <= found.high
+    assert 0.93 <= held / 600 <= 0.97
+
+
+def test_a_prediction_needs_two_values() -> None:
+    with pytest.raises(StatisticsError):
+        power.predicted_total([1.0], 5)
+
+
+def test_values_on_a_line_give_the_sum_on_that_line() -> None:
+    sizes = [10.0, 20.0, 40.0, 70.0]
+    value, found = power.predicted_total_by_size([3 + 2 * size for size in sizes], sizes, 5, 300.0)
+    assert value == pytest.approx(5 * 3 + 2 * 300)
+    assert found.high - found.low == pytest.approx(0, abs=1e-6)
+    with pytest.raises(StatisticsError):
+        power.predicted_total_by_size([1.0, 2.0, 3.0], [5.0, 5.0, 5.0], 5, 25.0)
