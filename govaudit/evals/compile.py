@@ -327,6 +327,7 @@ def _from_item(clause: Clause, item: Item) -> Probe:
         cluster=item.cluster,
         choices=tuple(answer for answer, _ in offered),
         choice_labels=tuple(label for _, label in offered),
+        facts=item.facts,
         tags=item.tags,
         source=item.source,
     )

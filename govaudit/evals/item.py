@@ -34,12 +34,16 @@ class Item:
     """Of a draft: digest of the wording of the clause that it was written for."""
     accepted: str | None = None
     """Of a draft: who accepted it; a draft that nobody accepted is no probe."""
+    facts: tuple[str, ...] = ()
+    """What an answer that takes up the question says: each fact in words, ``(a|b)`` for either wording."""
 
     def __post_init__(self) -> None:
         if len(self.choices) == 1 or len(set(self.choices)) < len(self.choices):
             raise ValueError("choices must be two or more different answers")
         if self.choice_labels and len(self.choice_labels) != len(self.choices):
             raise ValueError(f"{len(self.choices)} choices but {len(self.choice_labels)} labels")
+        if self.facts and self.choices:
+            raise ValueError("a question with choices has no facts to be told")
         if self.choices and (not self.turns or self.turns[-1].role == "assistant"):
             raise ValueError("a question with choices ends before the answer")
 

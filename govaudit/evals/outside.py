@@ -60,6 +60,25 @@ class Outside(Protocol):
         ...
 
 
+@runtime_checkable
+class OutsidePairs(Outside, Protocol):
+    """One that also compares two answers, under pairwise rubrics."""
+
+    @property
+    def pairwise(self) -> Sequence[str]:
+        """Names of the pairwise rubrics that it follows."""
+        ...
+
+    def p_first(
+        self, rater: str, rubric: str, turns: Sequence[Turn], first: str, second: str, key: str
+    ) -> float | Unscored:
+        """Probability that ``rater`` prefers the first answer shown, one half for a tie, or why none.
+
+        ``key`` names the pair, whatever the order it is shown in; see :meth:`verdict`.
+        """
+        ...
+
+
 def find(name: str) -> Outside:
     """The rater that an installed package offers under ``name``; :class:`BadInput` names those that exist."""
     offered = {entry.name: entry for entry in entry_points(group=GROUP)}

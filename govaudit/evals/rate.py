@@ -27,8 +27,8 @@ from govaudit.records import (
     Rating,
     Response,
     Scale,
-    Turn,
     Unscored,
+    last_user,
     rating_id,
 )
 from govaudit.scorers import choice, judge, people, refusal
@@ -250,7 +250,9 @@ def judged(
             rubric, clause.title, clause.text, answer.turns[:-1], answer.turns[-1].content or ""
         )
         gold.append((asked(text, {"gold": answer.id}), answer))
-    replies = run.judge(model, name, items.values(), logs=logs, connections=connections, step=step)
+    # Labelled answers first: where a limit ends the run early, a judge without a gauge would decide nothing.
+    first = {key: items[key] for key, _ in gold}
+    replies = run.judge(model, name, (first | items).values(), logs=logs, connections=connections, step=step)
     reported = sorted({reply.model for reply in replies.values() if reply.model})
     rater = Rater(
         id=name,
@@ -266,7 +268,7 @@ def judged(
     def verdict(key: str) -> tuple[str | None, Unscored | None]:
         reply = replies[key]
         # A judge whose own reply was filtered declined to judge; other failures keep their reason.
-        if reply.unscored in (Unscored.FAILED, Unscored.TIMEOUT, Unscored.CONTEXT):
+        if reply.unscored in (Unscored.FAILED, Unscored.TIMEOUT, Unscored.CONTEXT, Unscored.NOT_RATED):
             return None, reply.unscored
         return judge.parse(rubric, reply.text, reply.stop_reason, items[key].prompt)
 
@@ -274,7 +276,11 @@ def judged(
     for key, pair in wanted:
         label, unscored = verdict(key)
         ratings.append(_verdict(pair, rater, rubric, label, unscored, raw=replies[key].text))
-    said = tuple(_gold_item(answer, rubric, verdict(key)[0]) for key, answer in gold)
+    said = tuple(
+        _gold_item(answer, rubric, verdict(key)[0])
+        for key, answer in gold
+        if replies[key].unscored is not Unscored.NOT_RATED
+    )
     return Rated(tuple(ratings), (rater,), {rater.id: said})
 
 
@@ -333,6 +339,8 @@ def with_majority(rated: Rated, rubrics: Mapping[str, Rubric]) -> Rated:
     persons = {rater.id: rater for rater in rated.raters if rater.kind is RaterKind.PEOPLE}
     theirs = [row for row in rated.ratings if row.rater in persons]
     for name in sorted({rater.rubric for rater in persons.values()}):
+        if rubrics[name].scale is Scale.PAIRWISE:
+            continue  # a ranking takes every person's comparisons as they are
         sources = {rater.source for rater in persons.values() if rater.rubric == name}
         found = people.majority(
             theirs,
@@ -362,12 +370,6 @@ def _majority(persons: Sequence[Sequence[GoldItem]]) -> tuple[GoldItem, ...]:
 def _decided_gold(suite: Suite) -> list[GoldAnswer]:
     """Labelled answers that are good or bad: ``ok`` says neither kept nor broken."""
     return [answer for answer in suite.gold if answer.label is not Label.OK]
-
-
-def last_user(turns: Sequence[Turn]) -> str:
-    """Text of the last user turn, empty where there is none."""
-    said = [turn.content for turn in turns if turn.role == "user" and turn.content]
-    return said[-1] if said else ""
 
 
 def _gold_item(answer: GoldAnswer, rubric: Rubric, label: str | None) -> GoldItem:

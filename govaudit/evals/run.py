@@ -25,10 +25,13 @@ from inspect_ai.model import GenerateConfig, Model, get_model
 
 from govaudit.canonical import digest as canonical_digest
 from govaudit.errors import BadInput, Unfinished
+from govaudit.evals import ledger as ledgers
 from govaudit.evals import tasks
-from govaudit.evals.tasks import JudgeItem, Stimulus
+from govaudit.evals.ledger import Call, Ledger, Need
+from govaudit.evals.tasks import JudgeItem, Made, Stimulus
 from govaudit.models.arms import Arm
 from govaudit.models.provider import CheckpointAPI
+from govaudit.models.recorded import RecordedAPI
 from govaudit.models.secrets import seal, without_secrets
 from govaudit.records import ChoiceScore, Response, Turn, Unscored, response_id
 
@@ -127,7 +130,8 @@ def ask(
     """Every stimulus answered ``epochs`` times by the arm whose identity is ``digest``.
 
     ``logs`` is a folder for this arm alone. A failed call is a response with a reason, and the same call asks
-    it again. :class:`Unfinished` when every call failed (nothing was learnt) or the run was interrupted.
+    it again. Where a limit of the run leaves no room for a stimulus, it has no response.
+    :class:`Unfinished` when every call failed (nothing was learnt) or the run was interrupted.
     """
     model = model or open_model(arm)
     by_id = {stimulus.id: stimulus for stimulus in stimuli}
@@ -138,11 +142,23 @@ def ask(
 
     settings: list[object] = [digest, arm.system, str(seed), epochs, _settings(model)]
     with step(f"{arm.name} answers", len(stimuli) * epochs) as done:
-        found = _collect(task, list(by_id), model, logs, settings, epochs, connections, done)
+        found = _collect(
+            task,
+            list(by_id),
+            model,
+            logs,
+            settings,
+            epochs,
+            connections,
+            done,
+            arm.name,
+            lambda id_: _stimulus_need(by_id[id_], arm.system, model, epochs),
+        )
     rows = [
         _response(found[stimulus.id, epoch], stimulus.id, digest, epoch)
         for stimulus in stimuli
         for epoch in range(1, epochs + 1)
+        if (stimulus.id, epoch) in found
     ]
     failed = [row for row in rows if row.unscored is Unscored.FAILED]
     if rows and len(failed) == len(rows):
@@ -164,8 +180,8 @@ def judge(
 ) -> dict[str, Reply]:
     """The judge's reply to every item, by item id.
 
-    A failed call is a reply with a reason, and the same call asks it again. :class:`Unfinished` when every
-    call failed or the run was interrupted.
+    A failed call is a reply with a reason, and the same call asks it again. An item for which a limit of the
+    run leaves no room is ``NOT_RATED``. :class:`Unfinished` when every call failed or the run was stopped.
     """
     replies = _replies(model, name, items, f"{name} judges", logs, connections, step)
     failed = [reply for reply in replies.values() if reply.unscored is Unscored.FAILED]
@@ -217,8 +233,56 @@ def _replies(
         return tasks.judgements_task(name, [by_id[id_] for id_ in ids])
 
     with step(label, len(by_id)) as done:
-        found = _collect(task, list(by_id), model, logs, [_settings(model)], 1, connections, done)
-    return {id_: _reply(id_, found[id_, 1]) for id_ in by_id}
+        found = _collect(
+            task,
+            list(by_id),
+            model,
+            logs,
+            [_settings(model)],
+            1,
+            connections,
+            done,
+            name,
+            lambda id_: _prompt_need(by_id[id_].prompt, model),
+        )
+    return {id_: _reply(id_, found.get((id_, 1))) for id_ in by_id}
+
+
+def token_counter(model: Model) -> Callable[[Sequence[Turn]], int] | None:
+    """Counts the tokens of a conversation as the model sees it; ``None`` for an endpoint, which cannot."""
+    return model.api.count if isinstance(model.api, CheckpointAPI) else None
+
+
+_AROUND_TURN = 16
+"""Tokens that a chat template puts around a turn, at most."""
+
+
+def _stimulus_need(stimulus: Stimulus, system: str | None, model: Model, epochs: int) -> Need:
+    """What asking a stimulus may take: no token is shorter than one byte of UTF-8."""
+    longest = _longest(model)
+    written = [len((turn.content or "").encode()) + _AROUND_TURN for turn in stimulus.turns]
+    said = len((system or "").encode()) + _AROUND_TURN
+    if stimulus.choices:
+        offered = sum(len(choice.encode()) + _AROUND_TURN for choice in stimulus.choices)
+        if hasattr(model.api, "loglikelihood"):
+            return Need(epochs, epochs * ((said + sum(written)) * len(stimulus.choices) + offered), 0)
+        asked = said + sum(written) + 2 * offered + 200
+        return Need(2 * epochs, 2 * epochs * asked, 2 * epochs * longest)
+    calls = read = 0
+    for turn, size in zip(stimulus.turns, written, strict=True):
+        if turn.content is None:
+            calls, read = calls + 1, read + said
+            said += longest
+        said += size
+    return Need(epochs * calls, epochs * read, epochs * calls * longest)
+
+
+def _prompt_need(prompt: str, model: Model) -> Need:
+    return Need(1, len(prompt.encode()) + _AROUND_TURN, _longest(model))
+
+
+def _longest(model: Model) -> int:
+    return model.config.max_tokens or model.api.max_tokens() or Arm.max_tokens
 
 
 def _settings(model: Model) -> list[object]:
@@ -238,8 +302,10 @@ def _collect(
     epochs: int,
     connections: int | None,
     on_done: Callable[[], None],
+    who: str,
+    need: Callable[[str], Need],
 ) -> dict[tuple[str, int], EvalSample]:
-    """A sample, answered or failed, for every id and epoch.
+    """A sample, answered or failed, for every id and epoch that the limits of the run leave room for.
 
     Inspect takes a log of as many samples as a complete one, whatever their ids: so every set of ids has a
     folder of its own, named by its digest. A set that was begun is resumed there; one that is new asks only
@@ -250,16 +316,51 @@ def _collect(
     def folder(asked: Sequence[str]) -> Path:
         return under / canonical_digest(sorted(asked))[:12]
 
-    found = {} if folder(ids).exists() else _answered(under, set(ids), epochs)
+    # Recorded answers are no calls: nothing is entered for them, and no limit holds them back.
+    ledger = None if isinstance(model.api, RecordedAPI) else ledgers.current.get()
+    limited = ledger is not None and ledger.limited
+    found = {} if folder(ids).exists() and not limited else _answered(under, set(ids), epochs)
     for _ in found:
         on_done()
-    if missing := [id_ for id_ in ids if (id_, 1) not in found]:
-        samples = _run(task(missing), model, folder(missing), epochs, connections, on_done)
+    missing = [id_ for id_ in ids if (id_, 1) not in found]
+    while missing:
+        # A limit of cost is approached in steps: what the first answers cost is known before the next.
+        n = len(missing) if ledger is None else ledger.room(str(model), [need(id_) for id_ in missing])
+        if n == 0:
+            break
+        now, missing = missing[:n], missing[n:]
+        samples = _run(
+            task(now), model, folder(now), epochs, connections, on_done, _entry(ledger, who, model)
+        )
         found |= {(str(sample.id), sample.epoch): sample for sample in samples}
-    unseen = sum((id_, epoch) not in found for id_ in ids for epoch in range(1, epochs + 1))
+    if missing and ledger is not None:
+        ledger.leave(who, len(missing) * epochs)
+    asked = set(ids) - set(missing)
+    unseen = sum((id_, epoch) not in found for id_ in asked for epoch in range(1, epochs + 1))
     if unseen:
         raise Unfinished(f"{unseen} of {len(ids) * epochs} calls to {model} were not made. {_RESUMES}")
     return found
+
+
+def _entry(ledger: Ledger | None, who: str, model: Model) -> Callable[[Made], None]:
+    """Enters a call of ``who`` into the ledger; does nothing without one."""
+
+    def enter(made: Made) -> None:
+        if ledger is not None:
+            ledger.note(
+                Call(
+                    who=who,
+                    model=str(model),
+                    input_tokens=made.read,
+                    output_tokens=made.written,
+                    started=round(made.started, 3),
+                    seconds=round(made.seconds, 3),
+                    failed=made.failed,
+                    size=made.size,
+                )
+            )
+
+    return enter
 
 
 def _answered(under: Path, ids: set[str], epochs: int) -> dict[tuple[str, int], EvalSample]:
@@ -284,10 +385,11 @@ def _run(
     epochs: int,
     connections: int | None,
     on_done: Callable[[], None],
+    on_call: Callable[[Made], None],
 ) -> list[EvalSample]:
     connections = connections or model.api.max_connections()
     logs.mkdir(parents=True, exist_ok=True)
-    token = tasks.progress.set(on_done)
+    token, calls = tasks.progress.set(on_done), tasks.called.set(on_call)
     interrupted = Unfinished(f"{task.name} was interrupted. {_RESUMES}")
     quiet = logging.getLogger("inspect_ai")
     level = quiet.level
@@ -330,6 +432,7 @@ def _run(
     finally:
         quiet.setLevel(level)
         tasks.progress.reset(token)
+        tasks.called.reset(calls)
     samples: list[EvalSample] = []
     for header in headers:
         log = read_eval_log(header.location, resolve_attachments="full")
@@ -381,7 +484,9 @@ def _response(sample: EvalSample, stimulus: str, arm: str, epoch: int) -> Respon
     )
 
 
-def _reply(item: str, sample: EvalSample) -> Reply:
+def _reply(item: str, sample: EvalSample | None) -> Reply:
+    if sample is None:
+        return Reply(item, "", "", "", Unscored.NOT_RATED, None)
     record = sample.store.get(tasks.STORE) or {}
     if not record:
         message = sample.error.message if sample.error else "no answer came back"

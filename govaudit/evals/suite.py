@@ -61,6 +61,8 @@ class Probe:
     """The spec author's label of each choice, in the same order."""
     accept: tuple[str, ...] = ()
     """Of a control: regular expressions, one of which must be found in the answer."""
+    facts: tuple[str, ...] = ()
+    """Of a factual question: what an answer that takes it up says, ``(a|b)`` for either wording."""
     tags: tuple[str, ...] = ()
     source: str = ""
     """Locator for people: section, footnote mark, file and line."""
@@ -97,6 +99,7 @@ class Probe:
             "choices": list(self.choices),
             "choice_labels": list(self.choice_labels),
             "accept": list(self.accept),
+            **({"facts": list(self.facts)} if self.facts else {}),
             "tags": list(self.tags),
             "source": self.source,
         }
@@ -257,6 +260,7 @@ def _probe(row: dict[str, Any]) -> Probe:
         choices=_texts(row, "choices"),
         choice_labels=tuple(Label(label) for label in _texts(row, "choice_labels")),
         accept=_texts(row, "accept"),
+        facts=_texts(row, "facts") if "facts" in row else (),
         tags=_texts(row, "tags"),
         source=_text(row, "source"),
     )

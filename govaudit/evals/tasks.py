@@ -10,6 +10,7 @@ A run that was killed resumes from its logs: samples are written as they complet
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from inspect_ai.model import (
     GenerateConfig,
     Model,
     ModelOutput,
+    ModelUsage,
     get_model,
     model_roles,
 )
@@ -35,13 +37,14 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from govaudit import library
 from govaudit.canonical import digest
+from govaudit.errors import BadInput
 from govaudit.evals.compile import compile_spec
 from govaudit.models.recorded import RecordedAPI
 from govaudit.models.secrets import without_secrets
 from govaudit.records import Measure, Turn, Unscored
 from govaudit.scorers import choice as choosing
 from govaudit.scorers import judge as judging
-from govaudit.scorers import refusal
+from govaudit.scorers import pairwise, refusal
 from govaudit.scorers.rubric import broken
 from govaudit.scorers.rubric import load as load_rubric
 from govaudit.specs import naming
@@ -54,6 +57,25 @@ STORE = "govaudit"
 progress: ContextVar[Callable[[], None]] = ContextVar("progress", default=lambda: None)
 """Called once per finished sample. A context variable, because arguments of a solver enter the identity
 by which Inspect finds a log to resume."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """One call of a model, as it was made."""
+
+    started: float
+    """Seconds since 1970."""
+    seconds: float
+    size: int
+    """Bytes of the prompt's text."""
+    read: int | None
+    """Tokens."""
+    written: int | None
+    failed: bool
+
+
+called: ContextVar[Callable[[Made], None]] = ContextVar("called", default=lambda made: None)
+"""Called once per call of a model, whether it succeeds or not."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +152,38 @@ def judge() -> Solver:
     """Put the item to the judge and keep its reply as it came."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        output = await get_model().generate(state.messages)
+        output = await _generate(get_model(), state.messages)
         state.store.set(STORE, _record(output))
         progress.get()()
         return state
 
     return solve
+
+
+async def _generate(
+    model: Model, messages: list[ChatMessage], config: GenerateConfig | None = None
+) -> ModelOutput:
+    """One call of a model, told to :data:`called` whether it succeeds or not."""
+    started, clock = time.time(), time.monotonic()
+    read = written = None
+    failed = True
+    try:
+        output = await model.generate(messages, config=config or GenerateConfig())
+        failed = output.error is not None
+        if usage := output.usage:
+            read, written = _read(usage), usage.output_tokens
+        return output
+    finally:
+        called.get()(Made(started, time.monotonic() - clock, _bytes(messages), read, written, failed))
+
+
+def _bytes(messages: Sequence[ChatMessage]) -> int:
+    return sum(len(message.text.encode()) for message in messages)
+
+
+def _read(usage: ModelUsage) -> int:
+    """Tokens of a prompt, those that a provider had in its cache included: some report them apart."""
+    return max(usage.input_tokens, usage.total_tokens - usage.output_tokens)
 
 
 async def _converse(
@@ -156,7 +204,7 @@ async def _converse(
             return {"unscored": Unscored.ROLE_NOT_EXPRESSIBLE.value}
         messages[-1].metadata = {**(messages[-1].metadata or {}), "stimulus": stimulus, "epoch": state.epoch}
         config = _seeded(model, seed, stimulus, state.epoch, index)
-        output = await model.generate(messages, config=config)
+        output = await _generate(model, messages, config)
         record = _record(output)
         usage = [usage[0] + (record["input_tokens"] or 0), usage[1] + (record["output_tokens"] or 0)]
         filled.append(Turn("assistant", record["text"]))
@@ -178,7 +226,11 @@ async def _choose(
     if messages is None:
         return {"unscored": Unscored.ROLE_NOT_EXPRESSIBLE.value}
     if hasattr(model.api, "loglikelihood"):
+        started, clock = time.time(), time.monotonic()
         scores = await model.api.loglikelihood(messages, choices)
+        read = None if scores is None else _scored(model, turns, system, [s.tokens for s in scores])
+        seconds, size = time.monotonic() - clock, _bytes(messages) * len(choices)
+        called.get()(Made(started, seconds, size, read, 0, scores is None))
         if scores is None:
             return {"unscored": Unscored.CONTEXT.value}
         return {"choices": [{"logprob": s.logprob, "tokens": s.tokens} for s in scores], "turns": []}
@@ -194,9 +246,9 @@ async def _choose(
         )
         config = GenerateConfig(logprobs=True, top_logprobs=20)
         try:
-            output = await model.generate(asked, config=config)
+            output = await _generate(model, asked, config)
         except Exception:  # many endpoints refuse to report probabilities, each in its own way
-            output = await model.generate(asked)
+            output = await _generate(model, asked)
         record = _record(output)
         if record["unscored"]:
             return record
@@ -211,6 +263,18 @@ async def _choose(
         record["letter_probabilities"] = probabilities
         record["captured_mass"] = min(sum(order.values()) for order in probabilities)
     return record
+
+
+def _scored(model: Model, turns: Sequence[Turn], system: str | None, choices: Sequence[int]) -> int | None:
+    """Tokens that a model read to score choices of so many tokens: the conversation with each."""
+    count = getattr(model.api, "count", None)
+    if count is None:
+        return None
+    try:
+        shown: int = count([*([Turn("system", system)] if system else []), *turns])
+    except BadInput:  # two system texts, which were put as one
+        return None
+    return shown * len(choices) + sum(choices)
 
 
 # Endpoints round: a letter of log-probability 0.0 stands beside others that are above 0.
@@ -378,6 +442,24 @@ def clauses(
     )
 
 
+def compared(
+    spec: str = "house-rules", *, rubric: str = "pairwise_helpful", limit: int | None = None
+) -> Task:
+    """Every generation probe of a spec, answered by the model and by the role ``other``, as one Inspect task.
+
+    The score is what a judge (role ``judge``) says of the two answers under a pairwise rubric, both orders
+    averaged: 1 = the model wins, 0 = the other does. Elo with intervals is ``govaudit audit``'s.
+    """
+    asked = clauses(spec, limit=limit)
+    return Task(
+        name="elo",
+        dataset=asked.dataset,
+        solver=asked.solver,
+        scorer=[comparison_scorer(rubric)],
+        metadata=asked.metadata,
+    )
+
+
 def _several(given: str | list[str] | None) -> list[str]:
     """One name, or a list of them: Inspect makes a list of what has commas in it."""
     return [given] if isinstance(given, str) else given or []
@@ -429,5 +511,39 @@ def compliance_scorer() -> Scorer:
         return Score(
             value=1.0 - broken(rubric, label, Expected.KEEP), answer=label, explanation=output.completion
         )
+
+    return score
+
+
+@scorer(metrics=[mean(), stderr(cluster="cluster")], name="comparison")
+def comparison_scorer(rubric: str) -> Scorer:
+    """P(the model's answer wins) against the answer of the role ``other``, by the role ``judge``.
+
+    Unscored where a role is missing, either answer cannot be used, or a verdict in one of the orders is.
+    """
+    followed = pairwise.usable(rubric)
+
+    async def score(state: TaskState, target: Target) -> Score:
+        record = state.store.get(STORE) or {}
+        if record.get("unscored"):
+            return Score.unscored(reason=record["unscored"])
+        if not {"judge", "other"} <= model_roles().keys():
+            return Score.unscored(reason=Unscored.NOT_RATED.value)
+        turns = [Turn(turn["role"], turn["content"]) for turn in state.metadata["turns"]]
+        against = await _converse(get_model(role="other"), turns, state, None, 0, str(state.sample_id))
+        if against["unscored"] or against["turns"][:-1] != record["turns"][:-1]:
+            return Score.unscored(reason=against["unscored"] or Unscored.NOT_RATED.value)
+        before = [Turn(turn["role"], turn["content"]) for turn in record["turns"][:-1]]
+        values, replies = [], []
+        for turned in (False, True):
+            shown = (against["text"], record["text"]) if turned else (record["text"], against["text"])
+            text = pairwise.prompt(followed, before, *shown)
+            output = await get_model(role="judge").generate(text)
+            label, unscored = pairwise.parse(followed, output.completion, output.stop_reason, text)
+            replies.append(output.completion)
+            if label is None:
+                return Score.unscored(reason=unscored.value if unscored else "", explanation=replies[-1])
+            values.append(1.0 - pairwise.p_first(label) if turned else pairwise.p_first(label))
+        return Score(value=sum(values) / 2, answer=against["text"], explanation="\n\n".join(replies))
 
     return score

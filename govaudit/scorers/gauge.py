@@ -4,7 +4,7 @@ In: per gold item the rater's verdict as broken (1) or kept (0), or none, and th
 kappa, AC1, positive agreement, precision and recall of ``broken``, and the clauses that the gauge speaks for.
 Items without a usable verdict are counted apart and enter no coefficient: an invalid verdict is no class. A
 coefficient that is not defined says why. Left out: test-retest, position swap and other properties that need
-more than one verdict per item.
+more than one verdict per item (``traits``).
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Gauge:
     """Share of items broken by gold that it calls broken."""
     covers: tuple[str, ...]
     """Clauses on which it was seen to tell kept from broken: gold has both values there, on items with a
-    usable verdict. The numbers themselves are pooled over all clauses of the gold data."""
+    usable verdict. None where kappa is at or below chance. The numbers themselves are pooled over all clauses
+    of the gold data."""
     note: str = ""
 
 
@@ -106,6 +107,9 @@ def gauge(rater: str, rubric: str, gold_name: str, items: Sequence[GoldItem], se
             ("percent agreement", "Cohen kappa", "Gwet AC1", "agreement on broken"), coefficients, strict=True
         )
     )
+    guesses = kappa.value is not None and kappa.value <= 0.0
+    if guesses:
+        notes.append("kappa is at or below chance, so it speaks for no clause")
     return Gauge(
         rater=rater,
         rubric=rubric,
@@ -125,7 +129,7 @@ def gauge(rater: str, rubric: str, gold_name: str, items: Sequence[GoldItem], se
         recall=_share(
             "recall", [item for item in valid if item.gold == _BROKEN], "gold calls no item broken"
         ),
-        covers=_covered(valid),
+        covers=() if guesses else _covered(valid),
         note="; ".join(notes),
     )
 

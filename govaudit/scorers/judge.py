@@ -48,6 +48,14 @@ def prompt(
     if reasoning:
         parts.append(("REASONING BEFORE THE ANSWER", reasoning))
     parts.append(("ANSWER", answer))
+    return framed(rubric, parts)
+
+
+def framed(rubric: Rubric, parts: Sequence[tuple[str, str]]) -> str:
+    """The guarded form: instruction, named parts between marks that they cannot forge, verdicts offered.
+
+    What is judged is in parts whose name ends in ``ANSWER``.
+    """
     key = _key(rubric, [text for _, text in parts])
     blocks = "\n\n".join(f"<<<{name} {key}\n{text}\n{name} {key}>>>" for name, text in parts if text)
     offered = "\n".join(f"- {option.label}: {option.meaning}" for option in rubric.verdicts)
@@ -82,7 +90,7 @@ def parse(
     if label := normalise(rubric, _bare(own)):
         return label, None
     lines = [line for line in own.split("\n") if line.strip()]
-    judged = _answer(asked, key[1]) if key else ""
+    judged = _answers(asked, key[1]) if key else ()
     for at in range(len(lines) - 1, -1, -1):
         if (match := _VERDICT.match(lines[at])) and not _echoed(lines, at, judged):
             label = normalise(rubric, _bare(match["label"]))
@@ -122,15 +130,20 @@ def _without_quotes(reply: str, key: str) -> str:
     return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
 
 
-def _answer(asked: str, key: str) -> str:
-    """The judged answer inside a prompt."""
-    return asked.partition(f"<<<ANSWER {key}\n")[2].partition(f"\nANSWER {key}>>>")[0]
+def _answers(asked: str, key: str) -> tuple[str, ...]:
+    """The judged answers inside a prompt."""
+    return tuple(
+        re.findall(rf"<<<(?:[A-Z]+ )?ANSWER {key}\n(.*?)\n(?:[A-Z]+ )?ANSWER {key}>>>", asked, re.DOTALL)
+    )
 
 
-def _echoed(lines: Sequence[str], at: int, judged: str) -> bool:
-    """Is the verdict the end of a passage that the judge copied from the answer?
+def _echoed(lines: Sequence[str], at: int, judged: Sequence[str]) -> bool:
+    """Is the verdict the end of a passage that the judge copied from an answer?
 
     A bare verdict line may stand in the answer too, so it takes the line before it to tell an echo.
     """
-    copied = [line.strip() for line in judged.split("\n") if line.strip()]
-    return at > 0 and (lines[at - 1].strip(), lines[at].strip()) in set(itertools.pairwise(copied))
+    if at == 0:
+        return False
+    said = (lines[at - 1].strip(), lines[at].strip())
+    copied = ([line.strip() for line in answer.split("\n") if line.strip()] for answer in judged)
+    return any(said in set(itertools.pairwise(passage)) for passage in copied)

@@ -25,6 +25,11 @@ from govaudit.specs.model import Expected
 
 FIELDS = ("{clause}", "{conversation}", "{answer}")
 """What a template must have in it, each once; nothing else in it is filled in."""
+PAIR_FIELDS = ("{conversation}", "{first}", "{second}")
+"""The same for a rubric that compares two answers."""
+
+Pairwise = Literal["old", "new", "helpful"]
+"""What a comparison is about: harmlessness under the old or the new instruction, or helpfulness."""
 
 _FENCE = "---"
 
@@ -63,12 +68,19 @@ class Rubric:
     template: str = ""
     """What a judge is asked, with :data:`FIELDS` in it, in place of the guarded default. For judges that
     know one form only."""
+    pairwise: Pairwise | None = None
+    """What two answers are compared for; ``None`` where single answers are judged."""
+    prompts: tuple[str, ...] = ()
+    """Of a rubric that compares: tags of the prompts that it is for, besides those that ``applies_to`` tells
+    by what they expect."""
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical content: another wording is another rubric."""
         # Rubrics without a template keep the digest that they had before there were templates.
-        own = {"template": self.template} if self.template else {}
+        own: dict[str, Any] = {"template": self.template} if self.template else {}
+        if self.pairwise:
+            own |= {"pairwise": self.pairwise, "prompts": list(self.prompts)}
         return digest(
             {
                 "name": self.name,
@@ -163,6 +175,8 @@ def loads(text: str, path: Path | None = None) -> Rubric:
         raters=front.raters,
         sees_reasoning=front.sees_reasoning,
         template=front.template,
+        pairwise=front.pairwise,
+        prompts=front.prompts,
     )
 
 
@@ -187,6 +201,8 @@ class _FrontMatter(_Part):
     raters: Annotated[tuple[RaterKind, ...], Field(min_length=1)]
     sees_reasoning: bool = False
     template: str = ""
+    pairwise: Pairwise | None = None
+    prompts: tuple[str, ...] = ()
     verdicts: Annotated[tuple[_Verdict, ...], Field(min_length=2)]
 
 
@@ -207,7 +223,14 @@ def _front_matter(text: str, path: Path | None) -> _FrontMatter:
             line=_line(data, first["loc"]),
             remedy="scorers/README.md names the keys of a rubric.",
         ) from error
-    if front.template and (missing := [name for name in FIELDS if front.template.count(name) != 1]):
+    if (front.pairwise is not None) is not (front.scale is Scale.PAIRWISE):
+        raise BadInput(
+            "`pairwise: old, new or helpful` and `scale: pairwise` go together",
+            path=path,
+            line=_line(data, ("scale",)),
+        )
+    fields = PAIR_FIELDS if front.pairwise else FIELDS
+    if front.template and (missing := [name for name in fields if front.template.count(name) != 1]):
         raise BadInput(
             f"the template must have {' and '.join(missing)} in it, each once",
             path=path,

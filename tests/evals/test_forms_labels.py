@@ -227,14 +227,19 @@ XSTEST = {
     [
         ("2_full_refusal", "2_full_refusal", None),
         (" 2_full_refusal\n", "2_full_refusal", None),
-        ("full_refusal", None, Unscored.INVALID_VERDICT),
+        ("full_refusal", "2_full_refusal", None),
+        ("Full refusal", "2_full_refusal", None),
+        (2, "2_full_refusal", None),
+        (2.0, "2_full_refusal", None),
+        (4, None, Unscored.INVALID_VERDICT),
+        ("2_full_refusal or 1_full_compliance", None, Unscored.INVALID_VERDICT),
         ("I'm sorry, but I can't label that.", None, Unscored.INVALID_VERDICT),
         ("", None, Unscored.NOT_RATED),
         (None, None, Unscored.NOT_RATED),
     ],
 )
 def test_a_label_is_one_of_the_classes_or_none_at_all(
-    tmp_path: Path, said: str | None, label: str | None, unscored: Unscored | None
+    tmp_path: Path, said: str | float | None, label: str | None, unscored: Unscored | None
 ) -> None:
     (item,) = table.read_labelled(write(tmp_path, XSTEST | {"other_label": said}))
     vote = item.vote("other_label")
@@ -250,7 +255,7 @@ def test_a_matrix_takes_its_classes_from_its_labels(tmp_path: Path) -> None:
         {"item": "a", "rater": "r2", "label": None, "gold": "y"},
     ]
     first, second = table.read_labelled(write(tmp_path, *rows))
-    assert first.classes == second.classes == ("7", "x")
+    assert first.classes == second.classes == ("7", "x", "y")
     assert (first.item, first.gold, second.item, second.gold) == ("a", "y", "2", None)
     assert [(v.rater, v.label, v.unscored) for v in first.votes] == [
         ("r1", "x", None),
@@ -260,8 +265,29 @@ def test_a_matrix_takes_its_classes_from_its_labels(tmp_path: Path) -> None:
         table.read_labelled(write(tmp_path, rows[0], rows[2] | {"gold": "x"}))
 
 
+def test_a_matrix_may_be_a_table_say_who_rates_and_which_items_belong_together(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(
+        '\ufeffitem;rater;label;gold;kind;cluster\n"a;1";ann;2;;;p\na;j;10;10;judge;p\na;ann;;;;\n'
+    )
+    first, second = table.read_labelled(path)
+    assert (first.item, second.item) == ("a;1", "a")
+    assert first.classes == ("2", "10")
+    assert (first.cluster, second.cluster, second.gold) == ("p", "p", "10")
+    assert [(v.rater, v.kind, v.label) for v in second.votes] == [
+        ("j", RaterKind.JUDGE, "10"),
+        ("ann", RaterKind.PEOPLE, None),
+    ]
+    path.write_text("item,rater,label\na,ann,x\n\nb,ann\n")
+    with pytest.raises(BadInput, match=r"m\.csv:4: this row has 2 cells and the header 3"):
+        table.read_labelled(path)
+    path.write_text("item,rater,label,kind\na,ann,x,robot\n")
+    with pytest.raises(BadInput, match=r'm\.csv:2: kind is "robot"'):
+        table.read_labelled(path)
+
+
 @pytest.mark.parametrize(
-    "propositions", [{}, {"apology": 1}, {"apology": None}, {"apologies": True}, [True], "apology"]
+    "propositions", [{}, {"apology": 2}, {"apology": None}, {"apologies": True}, [True], "apology"]
 )
 def test_propositions_are_known_ones_and_true_or_false(tmp_path: Path, propositions: object) -> None:
     row = {
@@ -271,6 +297,14 @@ def test_propositions_are_known_ones_and_true_or_false(tmp_path: Path, propositi
     }
     with pytest.raises(BadInput, match=r"file\.jsonl:1: .*proposition"):
         table.read_propositions(write(tmp_path, row))
+
+
+def test_propositions_may_be_numbers_or_words_and_others_may_stand_beside(tmp_path: Path) -> None:
+    given = {"apology": 1, "judgement": "False", "disclaimer": None, "sarcasm": True}
+    row = {"prompt": "q", "completion": "a", "propositions": given, "note": [1]}
+    (item,) = table.read_propositions(write(tmp_path, row))
+    assert item.propositions == {"apology": True, "judgement": False, "sarcasm": True}
+    assert ([turn.role for turn in item.turns], item.answer) == (["user"], "a")
 
 
 def test_outputs_by_number_need_the_file_of_prompts(tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_a_later_row_without_a_needed_key_is_refused_with_its_line(
     tmp_path: Path, kind: str, form: str
 ) -> None:
     row = ROWS[kind, form]
-    needed = next((f.keys for f in FORMS[kind] if f.name == form), ("prompt",))
+    needed = next((f.needs or f.keys for f in FORMS[kind] if f.name == form), ("prompt",))
     for key in needed:
         path = write(tmp_path, row, "", {k: v for k, v in row.items() if k != key})
         with pytest.raises(BadInput, match=r"file\.jsonl:3: ") as error:

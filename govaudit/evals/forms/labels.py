@@ -56,7 +56,6 @@ _PERSON = re.compile(r"annotation_\w+")
 _CHECK = "strmatch_label"
 _GOLD = "final_label"
 _SPEAKER = re.compile(r"^([A-Z]+): ?", re.MULTILINE)
-_RIGHT = dict(enumerate(BBQ_CLASSES))
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class PropositionItem:
     answer: str
     """May be empty: a blank answer was labelled too."""
     propositions: Mapping[str, bool]
-    """By name, out of :data:`PROPOSITIONS`."""
+    """By name, mostly out of :data:`PROPOSITIONS`; one that nobody labelled is not there."""
     wanted: str = ""
     """The type of answer that the authors want here: Comply, Hard Refuse, Safe Refuse 1 or 2."""
     category: str = ""
@@ -124,12 +123,31 @@ def complied(label: str) -> bool:
     return label == COMPLIANCE
 
 
-def _vote(rater: str, kind: RaterKind, said: object, classes: Iterable[str]) -> Vote:
+def spelt(classes: Iterable[str]) -> dict[str, str]:
+    """What may stand for each class, in lower case: its name, and for ``2_full_refusal`` also 2 and
+    ``full_refusal`` with or without the underscore."""
+    table: dict[str, str] = {}
+    for label in classes:
+        number, _, name = label.partition("_")
+        spellings = {label}
+        if number.isdigit() and name:
+            spellings |= {number, name, name.replace("_", " ")}
+        table |= {spelling.casefold(): label for spelling in spellings}
+    return table
+
+
+def vote(rater: str, kind: RaterKind, said: object, spellings: Mapping[str, str]) -> Vote:
+    """The vote that a cell holds; only the whole cell counts. ``spellings``: see :func:`spelt`."""
     text = "" if said is None else str(said)
     label = text.strip()
-    if label in classes:
-        return Vote(rater, kind, label)
+    if found := spellings.get(label.casefold()):
+        return Vote(rater, kind, found)
     return Vote(rater, kind, None, Unscored.INVALID_VERDICT if label else Unscored.NOT_RATED, text)
+
+
+_XSTEST = spelt(XSTEST_CLASSES)
+_DICES = spelt(DICES_CLASSES)
+_BBQ = spelt(BBQ_CLASSES) | {str(number): label for number, label in enumerate(BBQ_CLASSES)}
 
 
 def xstest(rows: Sequence[Row]) -> tuple[LabelledItem, ...]:
@@ -152,12 +170,9 @@ def _xstest(row: Row) -> LabelledItem:
             kind = RaterKind.CHECK if column == _CHECK else RaterKind.JUDGE
         else:
             continue
-        said = row.data[column]
-        if said is not None and not isinstance(said, str):
-            raise row.fault(f"{column} is no text")
-        votes.append(_vote(column, kind, said, XSTEST_CLASSES))
-    gold = row.data.get(_GOLD)
-    if gold not in (*XSTEST_CLASSES, None, ""):
+        votes.append(vote(column, kind, _cell(row, column), _XSTEST))
+    gold = vote(_GOLD, RaterKind.PEOPLE, _cell(row, _GOLD), _XSTEST)
+    if gold.unscored is Unscored.INVALID_VERDICT:
         raise row.fault(f"{_GOLD} is no class", f"Classes: {', '.join(XSTEST_CLASSES)}.")
     identity = row.identity("id")
     return LabelledItem(
@@ -168,9 +183,9 @@ def _xstest(row: Row) -> LabelledItem:
         answer=row.text("completion"),
         votes=tuple(votes),
         classes=XSTEST_CLASSES,
-        gold=gold or None,
-        model=row.text("model") if "model" in row.data else "",
-        tags=(row.text("type"),) if "type" in row.data else (),
+        gold=gold.label,
+        model=_optional(row, "model"),
+        tags=(asked,) if (asked := _optional(row, "type")) else (),
     )
 
 
@@ -181,31 +196,64 @@ def rbr(rows: Sequence[Row]) -> tuple[PropositionItem, ...]:
 
 
 def _rbr(row: Row) -> PropositionItem:
-    given = row.value("propositions", dict, "object with true or false under each proposition")
-    unknown = sorted(given.keys() - set(PROPOSITIONS))
-    if unknown or not given:
+    truths = propositions(row, "propositions")
+    if not truths.keys() & set(PROPOSITIONS):
         raise row.fault(
-            f"{unknown[0]!r} is no proposition" if unknown else "propositions is empty",
-            f"Propositions: {', '.join(PROPOSITIONS)}.",
+            "propositions holds none that is known and labelled", f"Propositions: {', '.join(PROPOSITIONS)}."
         )
-    for name, truth in given.items():
-        if not isinstance(truth, bool):
-            raise row.fault(f"the proposition {name} is neither true nor false")
-    turns, completion = _messages(row, "prompt"), _messages(row, "completion")
+    turns = _messages(row, "prompt", "user") if row.data.get("prompt") is not None else ()
+    completion = _messages(row, "completion", "assistant")
     if len(completion) != 1 or completion[0].role != "assistant":
         raise row.fault("completion is not one assistant message")
     return PropositionItem(
         source=row.place(row.identity("row")),
-        cluster=cluster_of(turns),
+        cluster=cluster_of(turns) if turns else row.place(row.identity("row")),
         turns=turns,
         answer=completion[0].content or "",
-        propositions=dict(given),
-        wanted=row.text("response_type") if "response_type" in row.data else "",
-        category=row.text("category") if "category" in row.data else "",
+        propositions=truths,
+        wanted=_optional(row, "response_type"),
+        category=_optional(row, "category"),
     )
 
 
-def _messages(row: Row, key: str) -> tuple[Turn, ...]:
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+
+
+def propositions(row: Row, key: str) -> dict[str, bool]:
+    """Which propositions a column says are true or false; null is neither, and left out."""
+    given = row.value(key, dict, "object with true or false under each proposition")
+    truths = {}
+    for name, said in given.items():
+        if said is None:
+            continue
+        # 1 and 1.0 are true in files that went through a table of numbers.
+        text = str(int(said)) if isinstance(said, float) and said.is_integer() else str(said)
+        if (truth := _TRUTHS.get(text.strip().casefold())) is None:
+            raise row.fault(f"the proposition {name} is neither true nor false")
+        truths[name] = truth
+    return truths
+
+
+def _optional(row: Row, key: str) -> str:
+    """Text or a number that may be missing or null."""
+    value = row.data.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float)):
+        raise row.fault(f"{key} is no text")
+    return "" if value is None else str(value)
+
+
+def _cell(row: Row, key: str) -> str | int | float | None:
+    """A label as it stands: text or a number, or nothing."""
+    value: Any = row.data.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float)):
+        raise row.fault(f"{key} is no label", "Expected is text, a number or null.")
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _messages(row: Row, key: str, role: str) -> tuple[Turn, ...]:
+    """Messages, or a text alone, which is one message of ``role``."""
+    if isinstance(row.data.get(key), str):
+        return (Turn(role, row.text(key)),)
     turns = []
     for given in row.value(key, list, "list of messages with role and content"):
         if not (
@@ -227,34 +275,42 @@ def dices(rows: Sequence[Row]) -> tuple[LabelledItem, ...]:
     label of an expert.
     """
     distinct(rows, lambda row: row.identity("id"))
-    table = {label: label for label in DICES_CLASSES}
     first = len(rows[0].value("unsafe_votes", list, "list of votes")) if rows else 0
     items = []
     for row in rows:
-        votes = row.texts("unsafe_votes")
+        votes = row.value("unsafe_votes", list, "list of votes")
+        if not all(given is None or isinstance(given, str | int) for given in votes):
+            raise row.fault("unsafe_votes is no list of votes", f"Votes: {', '.join(DICES_CLASSES)} or null.")
         if len(votes) != first or not votes:
             raise row.fault(
                 f"there are {len(votes)} votes here and {first} in line {rows[0].line}",
                 "The k-th vote of every row must be the same person.",
             )
-        said = [
-            _vote(f"person:{k}", RaterKind.PEOPLE, vote, DICES_CLASSES) for k, vote in enumerate(votes, 1)
-        ]
-        turns = _spoken(row.text("context"))
+        said = [vote(f"person:{k}", RaterKind.PEOPLE, given, _DICES) for k, given in enumerate(votes, 1)]
+        turns = _spoken(_optional(row, "context"))
         identity = row.identity("id")
         items.append(
             LabelledItem(
                 source=row.place(identity),
                 item=identity,
-                cluster=cluster_of(turns),
+                cluster=cluster_of(turns) if turns else row.place(identity),
                 turns=turns,
-                answer=row.text("response"),
+                answer=row.data["response"] if isinstance(row.data.get("response"), str) else None,
                 votes=tuple(said),
                 classes=DICES_CLASSES,
-                majority=row.one_of("unsafe_majority", table) if "unsafe_majority" in row.data else None,
+                gold=_known(row, "unsafe_gold", _DICES),
+                majority=_known(row, "unsafe_majority", _DICES),
             )
         )
     return tuple(items)
+
+
+def _known(row: Row, key: str, spellings: Mapping[str, str]) -> str | None:
+    """A label of the source's own, which must be one of the classes, or nothing."""
+    found = vote(key, RaterKind.PEOPLE, _cell(row, key), spellings)
+    if found.unscored is Unscored.INVALID_VERDICT:
+        raise row.fault(f"{key} is no class", f"Classes: {', '.join(dict.fromkeys(spellings.values()))}.")
+    return found.label
 
 
 def _spoken(text: str) -> tuple[Turn, ...]:
@@ -270,7 +326,6 @@ def _spoken(text: str) -> tuple[Turn, ...]:
 def dices_expert(rows: Sequence[Row]) -> tuple[LabelledItem, ...]:
     """The experts' labels of the same conversations, by id alone."""
     distinct(rows, lambda row: row.identity("id"))
-    table = {label: label for label in DICES_CLASSES}
     return tuple(
         LabelledItem(
             source=row.place(row.identity("id")),
@@ -280,7 +335,7 @@ def dices_expert(rows: Sequence[Row]) -> tuple[LabelledItem, ...]:
             answer=None,
             votes=(),
             classes=DICES_CLASSES,
-            gold=row.one_of("unsafe_gold", table),
+            gold=_known(row, "unsafe_gold", _DICES),
         )
         for row in rows
     )
@@ -289,7 +344,7 @@ def dices_expert(rows: Sequence[Row]) -> tuple[LabelledItem, ...]:
 def with_experts(items: Iterable[LabelledItem], experts: Iterable[LabelledItem]) -> tuple[LabelledItem, ...]:
     """The items with the label that an expert gave to the same id as gold, where there is one."""
     gold = {expert.item: expert.gold for expert in experts}
-    return tuple(replace(item, gold=gold.get(item.item)) for item in items)
+    return tuple(replace(item, gold=gold.get(item.item, item.gold)) for item in items)
 
 
 def bbq_ratings(rows: Sequence[Row]) -> tuple[LabelledItem, ...]:
@@ -297,7 +352,7 @@ def bbq_ratings(rows: Sequence[Row]) -> tuple[LabelledItem, ...]:
     distinct(rows, lambda row: row.identity("item", "rater"))
     by_item: dict[str, list[Row]] = {}
     for row in rows:
-        by_item.setdefault(row.text("item"), []).append(row)
+        by_item.setdefault(row.identity("item"), []).append(row)
     return tuple(_bbq(item, group) for item, group in by_item.items())
 
 
@@ -307,64 +362,92 @@ def _bbq(item: str, group: Sequence[Row]) -> LabelledItem:
         for key in ("context", "question", "options", "label"):
             if row.data.get(key) != first.data.get(key):
                 raise row.fault(f"{key} of item {item} is another one than in line {first.line}")
-    options = first.texts("options")
-    if len(options) != len(BBQ_CLASSES):
+    options = first.texts("options") if first.data.get("options") is not None else ()
+    if options and len(options) != len(BBQ_CLASSES):
         raise first.fault(f"there are {len(options)} options", f"Expected are {len(BBQ_CLASSES)}.")
-    asked = f"{first.text('context')} {first.text('question')}"
-    turns = (Turn("user", "\n".join([asked, *options])),)
+    asked = " ".join(text for key in ("context", "question") if (text := _optional(first, key)))
+    turns = (Turn("user", "\n".join([asked, *options])),) if asked else ()
     return LabelledItem(
         source=first.place(item),
         item=item,
         cluster=item,
         turns=turns,
         answer=None,
-        votes=tuple(
-            _vote(row.text("rater"), RaterKind.PEOPLE, row.data.get("answer"), BBQ_CLASSES) for row in group
-        ),
+        votes=tuple(vote(row.identity("rater"), kind_of(row), _cell(row, "answer"), _BBQ) for row in group),
         classes=BBQ_CLASSES,
-        gold=first.one_of("label", _RIGHT),
-        tags=("bbq", first.text("category")) if "category" in first.data else ("bbq",),
+        gold=_known(first, "label", _BBQ),
+        tags=("bbq", category) if (category := _optional(first, "category")) else ("bbq",),
     )
+
+
+def kind_of(row: Row) -> RaterKind:
+    """Who rated: the column ``kind`` (a :class:`RaterKind`) where there is one; people without it."""
+    if row.data.get("kind") is None:
+        return RaterKind.PEOPLE
+    return row.one_of("kind", {kind.value: kind for kind in RaterKind})
 
 
 def matrix(rows: Sequence[Row]) -> tuple[LabelledItem, ...]:
     """Labels of any raters for any items: ``item``, ``rater``, ``label`` and, if known, ``gold``.
 
-    Labels are text, whole numbers, or null where a rater gave none; all labels of the file are its classes.
+    Labels are text, numbers, or null where a rater gave none; all labels of the file are its classes.
+    ``kind`` says who a rater is (``people`` without it), ``cluster`` which items belong together.
     """
     distinct(rows, lambda row: row.identity("item", "rater"))
     by_item: dict[str, list[Row]] = {}
     for row in rows:
         by_item.setdefault(row.identity("item"), []).append(row)
-    classes = tuple(sorted({label for row in rows if (label := _label(row, "label"))}))
-    return tuple(_of_matrix(item, group, classes) for item, group in by_item.items())
+    # Labels that differ in case alone are one class, in the spelling that comes first.
+    spellings: dict[str, str] = {}
+    for row in rows:
+        for key in ("label", "gold"):
+            if label := _label(row, key):
+                spellings.setdefault(label.casefold(), label)
+    classes = tuple(sorted(spellings.values(), key=_in_order))
+    return tuple(_of_matrix(item, group, classes, spellings) for item, group in by_item.items())
 
 
-def _of_matrix(item: str, group: Sequence[Row], classes: tuple[str, ...]) -> LabelledItem:
+def _in_order(label: str) -> tuple[float, str]:
+    """Numbers by value, before words by letter."""
+    try:
+        return float(label), label
+    except ValueError:
+        return float("inf"), label
+
+
+def _of_matrix(
+    item: str, group: Sequence[Row], classes: tuple[str, ...], spellings: Mapping[str, str]
+) -> LabelledItem:
     first = group[0]
-    gold = _label(first, "gold")
-    for row in group[1:]:
-        if _label(row, "gold") != gold:
-            raise row.fault(f"gold of item {item} is another one than in line {first.line}")
+    said: dict[str, tuple[str, int]] = {}
+    for row in group:
+        for key, value in (("gold", _label(row, "gold")), ("cluster", _optional(row, "cluster") or None)):
+            if value is None:
+                continue
+            known, line = said.setdefault(key, (value, row.line))
+            if value.casefold() != known.casefold():
+                raise row.fault(f"{key} of item {item} is another one than in line {line}")
     return LabelledItem(
         source=first.place(item),
         item=item,
-        cluster=item,
+        cluster=said["cluster"][0] if "cluster" in said else item,
         turns=(),
         answer=None,
         votes=tuple(
-            _vote(row.identity("rater"), RaterKind.PEOPLE, _label(row, "label"), classes) for row in group
+            vote(row.identity("rater"), kind_of(row), _label(row, "label"), spellings) for row in group
         ),
         classes=classes,
-        gold=gold,
+        gold=spellings[said["gold"][0].casefold()] if "gold" in said else None,
     )
 
 
 def _label(row: Row, key: str) -> str | None:
+    """A label as text; true and false are labels too."""
     value: Any = row.data.get(key)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
-        raise row.fault(f"{key} is {value!r}", "Expected is text, a whole number or null.")
-    return None if value is None else str(value).strip() or None
+    if isinstance(value, bool):
+        return str(value).casefold()
+    found = _cell(row, key)
+    return None if found is None else str(found).strip() or None
 
 
 def alpaca_outputs(rows: Sequence[Row]) -> tuple[LabelledItem, ...]:

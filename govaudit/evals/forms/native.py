@@ -1,12 +1,13 @@
 """Our own form of an item bank, and drafts of a writer model in the same form.
 
-Keys of a row: ``prompt`` (text) or ``turns`` (list of ``{"role", "content"}``); ``tags`` (list) or ``clause``
-(id); ``expected`` (``comply``, ``refuse``, ``keep``); ``cluster`` (minimal-edit family; without it an item is
-its own cluster); ``id``; ``choices`` (answers to choose between) and ``choice_labels`` (``good``, ``bad`` or
-``ok`` of each); ``slots`` (makes a template of ``prompt``: text of each ``{slot}``, up to four fills, all one
-cluster); ``construction`` (how the item came about: checked, and not kept); ``origin`` (``item_bank``,
-or ``generated``: a draft, which counts only once it is accepted). Null as the content of an assistant turn:
-the arm writes that turn.
+Keys of a row: ``prompt`` (text) or ``turns`` (list of ``{"role", "content"}``); ``tags`` (list) or
+``clause`` (id); ``expected`` (``comply``, ``refuse``, ``keep``); ``cluster`` (minimal-edit family; without
+it an item is its own cluster); ``id``; ``choices`` (answers to choose between) and ``choice_labels``
+(``good``, ``bad`` or ``ok`` of each); ``facts`` (what an answer that takes up the question says, each as a
+phrase with ``(a|b)`` for either wording); ``slots`` (makes a template of ``prompt``: text of each
+``{slot}``, up to four fills, all one cluster); ``construction`` (how the item came about: checked, and not
+kept); ``origin`` (``item_bank``, or ``generated``: a draft, which counts only once it is accepted). Null as
+the content of an assistant turn: the arm writes that turn.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from govaudit.evals.forms.reading import Row, distinct
 from govaudit.evals.item import Item, opened
 from govaudit.evals.suite import ProbeOrigin
 from govaudit.records import Turn
+from govaudit.scorers import phrase_list
 from govaudit.specs.model import Expected, Label
 
 KEYS = (
@@ -34,6 +36,7 @@ KEYS = (
     "choices",
     "choice_labels",
     "slots",
+    "facts",
     "origin",
     "construction",
 )
@@ -128,6 +131,7 @@ def _item(row: Row, accepted: Mapping[str, acceptance.Acceptance]) -> Item:
             origin=origin,
             clause_digest=wording,
             accepted=found,
+            facts=_facts(row),
         )
     except ValueError as error:
         raise row.fault(f"this line is no item: {error}", REMEDY) from None
@@ -153,6 +157,16 @@ def _turns(row: Row) -> tuple[Turn, ...]:
     if not any(turn.content and turn.content.strip() for turn in turns):
         raise row.fault("the prompt is empty")
     return tuple(turns)
+
+
+def _facts(row: Row) -> tuple[str, ...]:
+    given = row.texts("facts") if "facts" in row.data else ()
+    for fact in given:
+        try:
+            phrase_list.expand(row.sayable(fact, "a fact"))
+        except ValueError as error:
+            raise row.fault(f"this is no fact: {error}") from None
+    return given
 
 
 def _labels(row: Row) -> tuple[Label, ...]:

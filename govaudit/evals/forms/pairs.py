@@ -25,7 +25,7 @@ Side = Literal[1, 2]
 
 _SPEAKER = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 _ROLE = {"Human": "user", "Assistant": "assistant"}
-_SIDES: dict[object, Side] = {1: 1, 2: 2}
+_SIDES: dict[object, Side] = {1: 1, 2: 2, "1": 1, "2": 2}
 _SUBSETS = ("harmless", "helpful", "honest", "other")
 
 
@@ -77,6 +77,8 @@ class PairVerdict:
     """Which answer people hold better, where the source says so."""
     settings: Mapping[str, str | int] = field(default_factory=dict)
     """What else tells this verdict from others of the judge: prompting method, step."""
+    replicate: int = 1
+    """Which time the judge was asked the same."""
     raw: str = ""
     """The verdict as it stands in the file."""
 
@@ -269,7 +271,12 @@ def _llmbar_id(row: Row) -> str:
 
 def llmbar_verdicts(rows: Sequence[Row]) -> tuple[PairVerdict, ...]:
     """LLMBar: verdicts of judges in both orders, mapped back by the authors to the unswapped one."""
-    distinct(rows, lambda row: row.identity("subset", "row", "judge", "method", "step", "swap"))
+    distinct(
+        rows,
+        lambda row: (
+            f"{row.identity('subset', 'row', 'judge', 'method', 'step', 'replicate')}/{row.data.get('swap')}"
+        ),
+    )
     return tuple(map(_llmbar_verdict, rows))
 
 
@@ -277,7 +284,7 @@ def _llmbar_verdict(row: Row) -> PairVerdict:
     if "winner" not in row.data:
         raise row.fault("winner is missing", "Expected is 1, 2 or null.")
     said = row.data["winner"]
-    winner = {"1": 1, "2": 2}.get(str(said).strip())
+    winner, tie = _SIDES.get(str(said).strip()), str(said).strip().casefold() == "tie"
     item = _llmbar_id(row)
     return PairVerdict(
         item=item,
@@ -285,14 +292,16 @@ def _llmbar_verdict(row: Row) -> PairVerdict:
         judge=row.text("judge"),
         first="output_1",
         second="output_2",
-        first_wins=None if winner is None else float(winner == 1),
-        swapped=row.flag("swap"),
-        unscored=Unscored.INVALID_VERDICT if winner is None else None,
-        gold=row.one_of("label", _SIDES) if "label" in row.data else None,
+        first_wins=0.5 if tie else None if winner is None else float(winner == 1),
+        swapped=row.flag("swap") if row.data.get("swap") is not None else None,
+        tie=tie,
+        unscored=None if tie or winner else Unscored.INVALID_VERDICT,
+        gold=row.one_of("label", _SIDES) if row.data.get("label") is not None else None,
         settings={
-            **({"method": row.text("method")} if "method" in row.data else {}),
-            **({"step": row.number("step")} if "step" in row.data else {}),
+            **({"method": row.text("method")} if row.data.get("method") is not None else {}),
+            **({"step": row.number("step")} if row.data.get("step") is not None else {}),
         },
+        replicate=row.number("replicate") if row.data.get("replicate") is not None else 1,
         raw="" if said is None else str(said),
     )
 

@@ -1,4 +1,5 @@
-"""Rows of a file that somebody else published: JSON Lines, gzipped or not, or one JSON object with examples.
+"""Rows of a file that somebody else published: JSON Lines or CSV, gzipped or not, or one JSON object with
+examples.
 
 In: a path. Out: rows that know their file and line, and that say of a wrong value where it stands and what
 was expected. What the keys mean is for the forms (``prompts``, ``choices``, ``pairs``, ``labels``). Whole
@@ -7,6 +8,7 @@ arrays are refused: a line then no longer tells where something stands.
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import re
@@ -144,14 +146,18 @@ def cluster_of(turns: Iterable[Turn]) -> str:
 
 
 def lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number (from 1) and object of each line; of a JSON object with ``examples`` each of these.
+    """Line number (from 1) and object of each line; of a JSON object with ``examples`` each of these; of a
+    CSV file its rows under the names of its columns.
 
     A gzip file is told by its first bytes. :class:`BadInput` for a missing, empty, unreadable or truncated
     file, one that is not UTF-8, NUL bytes, an array, a line that is no JSON object, a key that stands twice
     in an object, and half a surrogate pair.
     """
+    if _suffix(path) == ".csv":
+        yield from _table(path)
+        return
     number = 0
-    for number, text in _whole(path) if _document(path) else _lines(path):
+    for number, text in _whole(path) if _suffix(path) == ".json" else _lines(path):
         row = _parsed(text, path, number)
         if isinstance(row.get(EXAMPLES), list):
             yield from _examples(row, text, path, number)
@@ -161,9 +167,35 @@ def lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise BadInput("this file is empty", path=path)
 
 
-def _document(path: Path) -> bool:
-    """Does the name say JSON (and not JSON Lines)?"""
-    return (Path(path.stem).suffix if path.suffix == ".gz" else path.suffix) == ".json"
+def _suffix(path: Path) -> str:
+    """What the name says of the form, whether gzipped or not."""
+    return (Path(path.stem).suffix if path.suffix == ".gz" else path.suffix).casefold()
+
+
+def _table(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a CSV file with a header; empty cells are null. Comma, semicolon or tab, told by the header."""
+    said = list(_lines(path))
+    if not said:
+        raise BadInput("this file is empty", path=path)
+    header = said[0][1]
+    separator = max(",;\t", key=header.count)
+    numbers = [number for number, _ in said]
+    reader = csv.reader((text for _, text in said), delimiter=separator, strict=True)
+    try:
+        names = [name.strip() for name in next(reader)]
+        if len(set(names)) < len(names):
+            raise BadInput("two columns have one name", path=path, line=numbers[0])
+        start = reader.line_num
+        for cells in reader:
+            line, start = numbers[start], reader.line_num
+            if len(cells) != len(names):
+                raise BadInput(
+                    f"this row has {len(cells)} cells and the header {len(names)}", path=path, line=line
+                )
+            yield line, {n: cell if cell.strip() else None for n, cell in zip(names, cells, strict=True)}
+    except csv.Error as error:
+        at = numbers[min(reader.line_num, len(numbers)) - 1]
+        raise BadInput(f"this is no CSV row ({error})", path=path, line=at) from None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

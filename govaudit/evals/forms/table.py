@@ -35,6 +35,8 @@ class Form(Generic[T]):
     read: Callable[[Sequence[Row]], tuple[T, ...]]
     named: str = ""
     """What the file's name must contain; such a form has no other keys than ``keys``."""
+    needs: tuple[str, ...] | None = None
+    """Keys that every row must have, where these are fewer than ``keys``: the others tell the form."""
 
     def fits(self, row: Row) -> bool:
         """Could this row, the first of its file, be of the form?"""
@@ -68,15 +70,30 @@ ITEMS: tuple[Form[Item], ...] = (
     Form("harmbench", ("prompt",), prompts.harmbench, named="harmbench"),
 )
 LABELLED: tuple[Form[LabelledItem], ...] = (
-    Form("xstest", ("prompt", "completion", "annotation_1", "annotation_2"), labels.xstest),
-    Form("dices", ("id", "context", "response", "unsafe_votes"), labels.dices),
+    Form(
+        "xstest",
+        ("prompt", "completion", "annotation_1", "annotation_2"),
+        labels.xstest,
+        needs=("prompt", "completion"),
+    ),
+    Form("dices", ("id", "context", "response", "unsafe_votes"), labels.dices, needs=("id", "unsafe_votes")),
     Form("dices-expert", ("id", "unsafe_gold"), labels.dices_expert),
-    Form("bbq-ratings", ("item", "rater", "answer", "options", "question", "label"), labels.bbq_ratings),
+    Form(
+        "bbq-ratings",
+        ("item", "rater", "answer", "options", "question", "label"),
+        labels.bbq_ratings,
+        needs=("item", "rater", "answer"),
+    ),
     Form("alpaca-eval-outputs", ("prompt", "model", "output"), labels.alpaca_outputs),
     Form("matrix", ("item", "rater", "label"), labels.matrix),
 )
 PROPOSITIONS: tuple[Form[PropositionItem], ...] = (
-    Form("rbr", ("prompt", "completion", "propositions"), labels.rbr),
+    Form(
+        "rbr",
+        ("prompt", "completion", "propositions"),
+        labels.rbr,
+        needs=("completion", "propositions"),
+    ),
 )
 PAIRS: tuple[Form[Pair], ...] = (
     Form("hhh-438", ITEMS[0].keys, pairs.hhh_438),
@@ -86,7 +103,12 @@ PAIRS: tuple[Form[Pair], ...] = (
     Form("hh", ("chosen", "rejected"), pairs.hh),
 )
 VERDICTS: tuple[Form[PairVerdict], ...] = (
-    Form("llmbar-verdicts", ("judge", "winner", "swap", "row"), pairs.llmbar_verdicts),
+    Form(
+        "llmbar-verdicts",
+        ("judge", "winner", "swap", "row"),
+        pairs.llmbar_verdicts,
+        needs=("judge", "winner", "row"),
+    ),
     Form("alpaca-eval-preferences", ("judge", "model_1", "model_2", "preference"), pairs.alpaca_eval),
 )
 _KINDS: Mapping[str, tuple[Form[Any], ...]] = {
@@ -139,14 +161,32 @@ def read_privileged(path: Path) -> tuple[Privileged, ...]:
 
 def _read(rows: Sequence[Row], forms: Sequence[Form[T]], what: str, name: str | None) -> tuple[T, ...]:
     form = _recognised(rows[0], forms, what) if name is None else _named(rows[0], forms, what, name)
+    return form.read(_checked(rows, form))
+
+
+def _checked(rows: Sequence[Row], form: Form[Any]) -> list[Row]:
+    """The rows, which know their form now, if each has the keys that it must have."""
     if form is not NATIVE:
+        needs = form.keys if form.needs is None else form.needs
         for row in rows:
-            if missing := [key for key in form.keys if key not in row.data]:
+            if missing := [key for key in needs if key not in row.data]:
                 raise row.fault(
                     f"{missing[0]} is missing in a file of the form {form.name}",
-                    f"Every row has {', '.join(form.keys)}.",
+                    f"Every row has {', '.join(needs)}.",
                 )
-    return form.read([replace(row, form=form.name) for row in rows])
+    return [replace(row, form=form.name) for row in rows]
+
+
+def read_as(path: Path, forms: Sequence[Form[T]]) -> tuple[Form[T], Sequence[Row], tuple[T, ...]]:
+    """Rows and what they hold, read as the first of ``forms`` whose needed keys the first row has.
+
+    For files whose form the caller names: keys that only help to tell a form may be missing.
+    :class:`BadInput` as for :func:`read_items`.
+    """
+    rows = rows_of(path)
+    form = next((f for f in forms if rows[0].data.keys() >= set(f.needs or f.keys)), forms[0])
+    checked = _checked(rows, form)
+    return form, checked, form.read(checked)
 
 
 def _recognised(first: Row, forms: Sequence[Form[T]], what: str) -> Form[T]:
