@@ -12,8 +12,9 @@ import fcntl
 import json
 import platform
 import re
+import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
@@ -22,20 +23,33 @@ from typing import Any
 from inspect_ai.model import Model
 
 from govaudit import __version__, library
+from govaudit import costs as costing
 from govaudit import request as requests
 from govaudit.canonical import digest, file_digest
 from govaudit.errors import BadInput
 from govaudit.evals import items as item_banks
-from govaudit.evals import outside
+from govaudit.evals import ledger as ledgers
+from govaudit.evals import outside, pairs, rate_pairs, rate_wording, scrub, wording
 from govaudit.evals import rate as rating
 from govaudit.evals import run as running
+from govaudit.evals.ledger import Ledger, Limits
+from govaudit.evals.pairs import Pool
 from govaudit.evals.rate import Rated
 from govaudit.evals.run import Step, silent
 from govaudit.evals.suite import Suite
 from govaudit.evals.tasks import Stimulus
 from govaudit.models.arms import ENGINE, RECORDED
 from govaudit.models.fingerprint import fingerprint
-from govaudit.plan import Prepared, amended, identify, judge_arm, judge_id, plan
+from govaudit.plan import (
+    Prepared,
+    amended,
+    comparing,
+    comparing_arm,
+    identify,
+    judge_arm,
+    judge_id,
+    plan,
+)
 from govaudit.records import (
     Measure,
     Rater,
@@ -53,9 +67,10 @@ from govaudit.reports import saving
 from govaudit.reports.document import GaugePart, Report
 from govaudit.reports.findings import build
 from govaudit.reports.manifest import Plan, plan_from_json, plan_to_json
-from govaudit.request import JudgeRequest, RatingsRequest
-from govaudit.scorers import people
+from govaudit.request import ComparisonJudge, JudgeRequest, RatingsRequest, Request
+from govaudit.scorers import pairwise, people, phrase_list
 from govaudit.scorers.gauge import GoldItem
+from govaudit.scorers.phrase_list import PhraseList
 from govaudit.scorers.rubric import Rubric
 from govaudit.scorers.rubric import load as load_rubric
 from govaudit.specs import native
@@ -113,7 +128,12 @@ def begin(prepared: Prepared, folder: RunFolder) -> Plan:
                     remedy="Name another folder with -o.",
                 )
         return kept
-    fresh = plan(prepared, planned)
+    prices = prepared.request.prices
+    fresh = replace(
+        plan(prepared, planned),
+        estimate=costing.costs(prepared, costing.Known(prices, {})).outlays(),
+        currency=prices.currency,
+    )
     _replace(folder.request, requests.dumps(prepared.request))
     native.save(prepared.spec, folder.spec)
     folder.suite.write_text(prepared.suite.dumps(), encoding="utf-8")
@@ -140,9 +160,11 @@ def audit(prepared: Prepared, path: Path, *, step: Step = silent) -> Report:
     models = open_arms(prepared, step=step)
     with claimed(folder):
         kept = begin(prepared, folder)
-        answers = collect(prepared, models, kept, folder, step=step)
-        # Raters that came by `rate` since stay; what the request names is computed anew.
-        rated = _rated(folder) + rate_all(prepared, kept, folder, answers, step=step)
+        with called(prepared.request, folder) as book:
+            answers = collect(prepared, models, kept, folder, step=step)
+            # Raters that came by `rate` since stay; what the request names is computed anew.
+            rated = _rated(folder) + rate_all(prepared, kept, folder, answers, step=step)
+        kept = entered(kept, book, folder)
         with step("gauges and report", 2) as done:
             _store(folder, kept, rated, answers)
             done()
@@ -154,13 +176,75 @@ def run(prepared: Prepared, path: Path, *, step: Step = silent) -> tuple[Respons
     folder = RunFolder(path)
     models = open_arms(prepared, step=step)
     with claimed(folder):
-        return collect(prepared, models, begin(prepared, folder), folder, step=step)
+        kept = begin(prepared, folder)
+        with called(prepared.request, folder) as book:
+            answers = collect(prepared, models, kept, folder, step=step)
+        entered(kept, book, folder)
+        return answers
+
+
+def called(request: Request, folder: RunFolder) -> AbstractContextManager[Ledger]:
+    """While it is open, calls are entered into the run's ledger, and its limits hold."""
+    prices = request.prices if request.prices.models else requests.stored(folder.request).prices
+    return ledgers.kept(folder.path, prices, Limits(request.max_calls, request.max_cost))
+
+
+def stopped(path: Path, command: Sequence[str]) -> str:
+    """Why a run ended before all was asked, with the command that goes on; empty for a whole run.
+
+    ``command``: the arguments that it was called with.
+    """
+    kept = plan_from_json(RunFolder(path).manifest.read_text(encoding="utf-8"))
+    if not kept.stopped:
+        return ""
+    made, left = sum(row.calls for row in kept.spent), sum(kept.left.values())
+    words = list(command)
+    for limit, more in (
+        ("--max-calls", max(made + left, sum(row.calls for row in kept.estimate))),
+        ("--max-cost", None),
+    ):
+        for place, word in enumerate(words):
+            if word == limit:
+                words[place + 1] = str(more or 2 * float(words[place + 1]))
+            elif word.startswith(f"{limit}="):
+                words[place] = f"{limit}={more or 2 * float(word.partition('=')[2])}"
+    go_on = (
+        f"Go on with: govaudit {shlex.join(words)}"
+        if words != list(command)
+        else "Go on with the same command and a higher limit"
+    )
+    return (
+        f"the run stopped at its limit of {kept.stopped}; {left:,} items were not asked. "
+        f"What is done is kept. {go_on}"
+    )
+
+
+def entered(kept: Plan, book: Ledger, folder: RunFolder) -> Plan:
+    """The manifest with what the run took so far, and whether a limit ended it."""
+    now = replace(
+        kept,
+        spent=costing.spent(book.calls, book.prices),
+        currency=book.prices.currency,
+        stopped=book.reached if book.left else "",
+        left=dict(book.left),
+    )
+    _replace(folder.manifest, plan_to_json(now))
+    return now
 
 
 def open_arms(prepared: Prepared, *, step: Step = silent) -> list[Model]:
     """The models of all arms and judges, opened and checked before the first call: a wrong name or a missing
-    key must not cost the answers of the arms before it."""
-    judges = prepared.request.judges
+    key must not cost the answers of the arms before it. A limit of cost needs every price."""
+    request = prepared.request
+    if request.max_cost is not None and (unpriced := costing.unpriced(prepared, request.prices)):
+        raise BadInput(
+            f"a limit of cost cannot be kept: no price is stated for {', '.join(unpriced)}",
+            remedy="State it in a file and give --prices FILE, or limit the calls.",
+        )
+    judges = [
+        *map(judge_arm, prepared.request.judges),
+        *map(comparing_arm, comparing(prepared.request)),
+    ]
     with step("opening models", 2 * len(prepared.arms) + len(judges)) as done:
         models = []
         for arm in prepared.arms:
@@ -170,7 +254,7 @@ def open_arms(prepared: Prepared, *, step: Step = silent) -> list[Model]:
             running.check_context(arm, model)
             done()
         for judge in judges:
-            running.open_model(judge_arm(judge))
+            running.open_model(judge)
             done()
     return models
 
@@ -219,6 +303,8 @@ def rate_all(
     """Checks, likelihood, judges and imported ratings of the request."""
     suite, request = prepared.suite, prepared.request
     rated = rating.refusal_check(suite, answers, _rubric(folder, "refusal"))
+    rubrics = {name: _rubric(folder, name) for name in wording.RUBRICS}
+    rated += rate_wording.checks(suite, answers, rubrics, _phrases(folder, request.phrases))
     rated += rating.likelihood(
         suite,
         answers,
@@ -240,7 +326,89 @@ def rate_all(
             _rubric(folder, entry.rubric),
             [item for item in items if item.arm == entry.arm],
         )
+    return rated + compare_all(prepared, kept, folder, answers, step=step)
+
+
+def compare_all(
+    prepared: Prepared, kept: Plan, folder: RunFolder, answers: Sequence[Response], *, step: Step = silent
+) -> Rated:
+    """The arms compared with each other, by every rater that can; nothing where the request does not ask."""
+    request, asked = prepared.request, prepared.request.comparisons
+    if asked is None or len(kept.arms) < 2:
+        return Rated()
+    arms = [arm.digest for arm in kept.arms]
+    rubrics = [_rubric(folder, name) for name in asked.rubrics]
+    whole = pairs.pools(prepared.spec, prepared.suite, answers, arms, rubrics)
+    pools = rate_pairs.limited(whole, asked.max_pairs or pairs.PER_ARM * len(arms), request.seed)
+    if asked.scrub:
+        again, rows = scrub.scrubbed(pools, _phrases(folder, request.phrases))
+        write_responses(folder.path / "scrubbed.parquet", rows)
+        pools = (*pools, *again)
+    rated = Rated()
+    for name in request.raters:
+        given = outside.find(name)
+        if isinstance(given, outside.OutsidePairs):
+            with step(f"{name} compares", 1):
+                rated += rate_pairs.by_outside(pools, given)
+    for place in asked.preference_models:
+        rated += preferred(Path(place), pools, step=step)
+    for judge in comparing(request):
+        rated += compared_by(judge, request, pools, kept, folder, step=step)
+    clusters = {probe.stimulus: probe.cluster for probe in prepared.suite.probes}
+    for entry in asked.recorded:
+        rubric = _rubric(folder, entry.rubric)
+        rated += rate_pairs.recorded(Path(entry.file), rubric, answers, _names(kept), clusters)
     return rated
+
+
+def compared_by(
+    judge: ComparisonJudge,
+    request: Request,
+    pools: Sequence[Pool],
+    kept: Plan,
+    folder: RunFolder,
+    *,
+    step: Step = silent,
+) -> Rated:
+    """One LLM judge on pairs of answers."""
+    asked = request.comparisons
+    assert asked is not None
+    name, arm = f"judge:{judge.model}", comparing_arm(judge)
+    known = fingerprint(arm)
+    itself = [planned.name for planned in kept.arms if dict(planned.fingerprint) == known]
+    own = [_rubric(folder, rubric) for rubric in judge.rubrics or asked.rubrics]
+    return rate_pairs.by_judge(
+        pools,
+        len(kept.arms),
+        {pairwise.question(rubric): rubric for rubric in own},
+        running.open_model(arm),
+        name,
+        logs=folder.logs / "comparisons" / re.sub(r"[^A-Za-z0-9._-]+", "-", name),
+        settings=judge.model_dump(mode="json", exclude={"model", "rubrics"})
+        | ({"same_model_as": itself} if itself else {}),
+        max_judged=asked.max_judged,
+        active=asked.active,
+        seed=request.seed,
+        connections=request.max_connections,
+        step=step,
+    )
+
+
+def preferred(place: Path, pools: Sequence[Pool], *, step: Step = silent) -> Rated:
+    """A preference model on pairs of answers."""
+    from govaudit.train import preference  # needs torch, which an audit of endpoints does without
+
+    fitted = preference.load_preference(place)
+    name = f"preference:{place.name}"
+    with step(f"{name} compares", len(pools)) as done:
+        return rate_pairs.by_scores(
+            pools,
+            name,
+            file_digest(place / "model.safetensors"),
+            lambda turns, said: preference.scores(fitted.model, fitted.tokenizer, turns, said),
+            str(place),
+            done,
+        )
 
 
 def judged(
@@ -341,6 +509,14 @@ def _rubric(folder: RunFolder, name: str) -> Rubric:
     return load_rubric(name, folder.rubrics)
 
 
+def _phrases(folder: RunFolder, name: str | None) -> PhraseList:
+    """The list of phrases as this run keeps it: fixed at first use, like a rubric."""
+    kept = folder.path / "phrases.yaml"
+    if not kept.is_file():
+        _replace(kept, phrase_list.dumps(phrase_list.read(Path(name)) if name else phrase_list.load()))
+    return phrase_list.read(kept)
+
+
 def _store(folder: RunFolder, kept: Plan, rated: Rated, answers: Sequence[Response]) -> list[GaugePart]:
     """Tables and gauges of everything that was rated, with the majority of people as a rater of its own."""
     rubrics = {rater.rubric: _rubric(folder, rater.rubric) for rater in rated.raters}
@@ -407,6 +583,7 @@ def _report(folder: RunFolder) -> Report:
         GaugePart.model_validate(row) for row in _json(folder.gauges / "gauges.json", "Run `govaudit rate`.")
     ]
     notes = _json(folder.path / "notes.json", "Run `govaudit rate`.")
+    scrubbed = folder.path / "scrubbed.parquet"
     document = build(
         spec,
         suite,
@@ -416,10 +593,25 @@ def _report(folder: RunFolder) -> Report:
         read_raters(folder.raters),
         parts,
         run=folder.path.name,
+        scrubbed=read_responses(scrubbed) if scrubbed.is_file() else (),
         rubric_texts={p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.rubrics.glob("*.md"))},
     )
     saving.save(document, folder.path)
+    _keep_mined(document, folder)
     return document
+
+
+def _keep_mined(document: Report, folder: RunFolder) -> None:
+    """The phrases that recur in each arm's answers, as lists that another run can be given."""
+    if document.boilerplate is None:
+        return
+    place = folder.path / "mined"
+    place.mkdir(exist_ok=True)
+    for arm in document.boilerplate.arms:
+        if arm.phrases:
+            said = f"{arm.prompts} prompts of run {folder.path.name}, arm {arm.arm} ({arm.answers} answers)"
+            mined = phrase_list.frozen([row.phrase for row in arm.phrases], arm.arm, said)
+            _replace(place / f"{arm.arm}.yaml", phrase_list.dumps(mined))
 
 
 def rate(
@@ -451,7 +643,9 @@ def rate(
                 "max_connections": connections or planned.max_connections,
             }
         )
-        rated = before + rate_all(Prepared(now, spec, suite, (), ()), kept, folder, answers, step=step)
+        with ledgers.kept(folder.path, planned.prices) as book:
+            rated = before + rate_all(Prepared(now, spec, suite, (), ()), kept, folder, answers, step=step)
+        kept = replace(kept, spent=costing.spent(book.calls, book.prices))
         came = {judge_id(judge) for judge in judges} - asked.keys()
         for person, filled in sheets:
             found = sheet_ratings(folder, person, filled)

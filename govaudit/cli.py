@@ -75,6 +75,9 @@ PerClause = Annotated[
 CatalogFile = Annotated[
     Path | None, typer.Option("--catalog", help="Evals of your own, added to the built-in ones.")
 ]
+PhrasesFile = Annotated[
+    Path | None, typer.Option("--phrases", help="List of stock phrases in place of the built-in one.")
+]
 Clauses = Annotated[list[str] | None, typer.Option("--clause", help="Test this clause only (repeatable).")]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Draw so many probes, clause by clause; partial report.")
@@ -404,12 +407,38 @@ RaterOption = Annotated[
     list[str] | None,
     typer.Option("--rater", metavar="NAME", help="Rater that an installed package offers (repeatable)."),
 ]
+CompareOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--compare",
+        metavar="RUBRIC",
+        help="Compare the arms in pairs (repeatable): pairwise_old, pairwise_new, pairwise_helpful.",
+    ),
+]
+MaxPairs = Annotated[
+    int | None, typer.Option("--max-pairs", min=1, help="Pairs per rubric (default: 100 for each arm).")
+]
+Scrub = Annotated[
+    bool, typer.Option("--scrub", help="Compare again without sentences that are made of stock phrases.")
+]
 SystemSpec = Annotated[
     bool,
     typer.Option("--system-spec", help="Measure each arm also with the spec as its system prompt."),
 ]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Answers per stimulus and arm.")]
 Connections = Annotated[int | None, typer.Option("--max-connections", min=1, help="Calls side by side.")]
+MaxCalls = Annotated[
+    int | None,
+    typer.Option("--max-calls", min=1, help="Stop the run after N calls, judges included; partial report."),
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option("--max-cost", min=0, help="Stop the run before it costs more than X; needs prices."),
+]
+PricesFile = Annotated[
+    Path | None,
+    typer.Option("--prices", help="YAML file of prices per million tokens, by model (docs/plan.md)."),
+]
 RunOut = Annotated[
     Path | None,
     typer.Option("-o", "--out", metavar="RUN", help="Run folder (default: runs/<spec and digest>)."),
@@ -430,6 +459,44 @@ def audit_command(
     arms: ArmsFile = None,
     judge: JudgeOption = None,
     rater: RaterOption = None,
+    compare: CompareOption = None,
+    max_pairs: MaxPairs = None,
+    scrub: Scrub = False,
+    format: Format = None,
+    version: Version = None,
+    prompts: Prompts = None,
+    overlay: Overlays = None,
+    items: Items = None,
+    per_clause: PerClause = None,
+    catalog: CatalogFile = None,
+    phrases: PhrasesFile = None,
+    clause: Clauses = None,
+    limit: Limit = None,
+    epochs: Epochs = 1,
+    seed: Seed = 0,
+    system_spec: SystemSpec = False,
+    max_connections: Connections = None,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    prices: PricesFile = None,
+    out: RunOut = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Audit arms against a spec: compile, run, rate, find, report. The same command resumes."""
+    _audit(_request(locals()), out=out, dry_run=dry_run, as_json=as_json, rated=True)
+
+
+@app.command("plan")
+def plan_command(
+    spec: Annotated[str, typer.Argument(metavar="SPEC | audit.yaml", help="A spec, or a whole request.")],
+    arm: ArmOption = None,
+    arms: ArmsFile = None,
+    judge: JudgeOption = None,
+    rater: RaterOption = None,
+    compare: CompareOption = None,
+    max_pairs: MaxPairs = None,
+    scrub: Scrub = False,
     format: Format = None,
     version: Version = None,
     prompts: Prompts = None,
@@ -442,13 +509,36 @@ def audit_command(
     epochs: Epochs = 1,
     seed: Seed = 0,
     system_spec: SystemSpec = False,
-    max_connections: Connections = None,
-    out: RunOut = None,
-    dry_run: DryRun = False,
+    half_width: Annotated[
+        float | None, typer.Option("--half-width", help="Wanted half width of each clause's 95 % interval.")
+    ] = None,
+    power: Annotated[
+        float | None, typer.Option("--power", help="Wanted chance of a verdict at --rate, such as .8.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="Rate of violations that is supposed, in 0..1.")
+    ] = None,
+    measured: Annotated[
+        Path | None, typer.Option("--measured", metavar="RUN", help="Earlier run: tokens and speed as in it.")
+    ] = None,
+    calls_per_minute: Annotated[
+        float | None, typer.Option("--calls-per-minute", help="Calls a minute of each arm and judge.")
+    ] = None,
+    prices: PricesFile = None,
     as_json: Json = False,
 ) -> None:
-    """Audit arms against a spec: compile, run, rate, find, report. The same command resumes."""
-    _audit(_request(locals()), out=out, dry_run=dry_run, as_json=as_json, rated=True)
+    """What an audit would take and could show: clusters, calls, tokens, money, time. Calls nothing."""
+    from govaudit import planning
+    from govaudit.plan import prepare
+
+    wanted = planning.Wanted(half_width=half_width, power=power, rate=rate)
+    prepared = prepare(_request({"phrases": None, "dry_run": False} | locals()))
+    found = planning.plan(prepared, wanted, measured=measured, per_minute=calls_per_minute)
+    if as_json:
+        _json(found.data())
+    else:
+        _warn(prepared.warnings)
+        _print_plan(found)
 
 
 @app.command("run")
@@ -469,12 +559,25 @@ def run_command(
     seed: Seed = 0,
     system_spec: SystemSpec = False,
     max_connections: Connections = None,
+    max_calls: MaxCalls = None,
+    max_cost: MaxCost = None,
+    prices: PricesFile = None,
     out: RunOut = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Only collect the arms' answers; `rate` judges them and `report` reports."""
-    request = _request({**locals(), "judge": None, "rater": None})
+    request = _request(
+        {
+            **locals(),
+            "judge": None,
+            "rater": None,
+            "compare": None,
+            "max_pairs": None,
+            "scrub": False,
+            "phrases": None,
+        }
+    )
     _audit(request, out=out, dry_run=dry_run, as_json=as_json, rated=False)
 
 
@@ -530,6 +633,94 @@ def rate_command(
             step=step,
         )
     _finish(report, run, as_json)
+
+
+@app.command("gauge")
+def gauge_command(
+    rater: Annotated[
+        str,
+        typer.Argument(
+            metavar="RATER",
+            help="refusal, length, model:NAME, classifier:FILE, recorded:COLUMN, "
+            "recorded:judge=NAME,method=...,step=..., or people.",
+        ),
+    ],
+    gold: Annotated[
+        list[Path],
+        typer.Option("--gold", metavar="FILE", help="Labelled data, .jsonl or .jsonl.gz (repeatable)."),
+    ],
+    format: Annotated[
+        str,
+        typer.Option("--format", help="xstest, rbr, llmbar, dices, bbq, hh, hhh, matrix or native."),
+    ],
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="COLUMN", help="Measure each value of a column apart.")
+    ] = None,
+    rubric: Annotated[
+        str | None, typer.Option("--rubric", help="Rubric of model:NAME (default: that of the format).")
+    ] = None,
+    spec: Annotated[
+        str | None, typer.Option("--spec", help="Spec with the clauses that native items name.")
+    ] = None,
+    replicates: Annotated[
+        int, typer.Option("--replicates", min=1, help="Ask model:NAME the same so often (test-retest).")
+    ] = 1,
+    logs: Annotated[
+        Path | None,
+        typer.Option("--logs", metavar="DIR", help="Where calls are kept (default: runs/gauges/...)."),
+    ] = None,
+    seed: Seed = 0,
+    max_connections: Connections = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a rater against labelled data: agreement, and whom its verdicts favour."""
+    from govaudit.gauge import gauge
+    from govaudit.reports.gauged import plain, shown
+    from govaudit.reports.terminal import print_shown
+
+    kind, _, model = rater.partition(":")
+    if kind == "model" and _is_organism(model):
+        rater = f"model:{_organism().placed(model)}"
+    with _progress(as_json) as step:
+        document = gauge(
+            rater,
+            gold,
+            format,
+            split=split,
+            rubric=rubric,
+            spec=spec,
+            replicates=replicates,
+            logs=logs,
+            seed=seed,
+            connections=max_connections,
+            step=step,
+        )
+    if as_json:
+        _json(plain(document))
+    else:
+        print_shown(shown(document), _out)
+
+
+@app.command("fit")
+def fit_command(
+    gold: Annotated[
+        list[Path],
+        typer.Option("--gold", metavar="FILE", help="Labelled answers, .jsonl or .jsonl.gz (repeatable)."),
+    ],
+    format: Annotated[str, typer.Option("--format", help="xstest or rbr.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where the classifier goes.")],
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Fit a classifier of answers on labelled rows: a rater, classifier:FILE, for `govaudit gauge`."""
+    from govaudit.reports.fitted import fit, show
+    from govaudit.reports.terminal import print_shown
+
+    part = fit(gold, format, out, seed)
+    if as_json:
+        _json(part.model_dump(mode="json"))
+    else:
+        print_shown(show(part), _out)
 
 
 @app.command("accept")
@@ -634,7 +825,9 @@ def train_command(
     recipe: Annotated[
         str,
         typer.Argument(
-            metavar="RECIPE | DIR", help="sl-cai, rl-cai or hh-rlhf; with --show the folder that was trained."
+            metavar="RECIPE | DIR",
+            help="sl-cai, rl-cai, hh-rlhf, rloo, ppo, dpo-cai, best-of-n, r1-zero or planted:CLAUSE; with "
+            "--show the folder that was trained.",
         ),
     ],
     spec: Annotated[
@@ -669,6 +862,14 @@ def train_command(
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, help="Steps of the reinforcement learning.")
     ] = None,
+    lora: Annotated[
+        int | None,
+        typer.Option("--lora", min=1, metavar="RANK", help="Train adapters of this rank, not all weights."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option("--labels", help="Of AI feedback: soft, hard, clamp-20-80, clamp-40-60 or none."),
+    ] = None,
     settings: Annotated[
         Path | None, typer.Option("--settings", metavar="FILE", help="YAML file with any other setting.")
     ] = None,
@@ -683,26 +884,13 @@ def train_command(
 ) -> None:
     """Train a base on a spec's principles or on people's ratings. The same command resumes."""
     if show is not None:
-        from govaudit.train.show import show as shown
-
-        found = shown(Path(recipe), show)
-        if as_json:
-            _json([one.data() for one in found])
-        else:
-            typer.echo("\n".join(one.text() for one in found))
-        return
+        return _show_training(Path(recipe), show, as_json)
     if out is None:
         raise BadInput("there is no folder for the new checkpoint", remedy="Add -o DIR.")
-    try:
-        from govaudit.train import planning, recipes
-    except ImportError as error:
-        raise BadInput(
-            f"training needs {error.name}, which is not installed",
-            remedy='Run: pip install "govaudit[train]".',
-        ) from error
-    plan = planning.plan(
-        recipe,
+    return _train(
         out,
+        as_json,
+        recipe=recipe,
         spec=spec,
         base=base,
         prompts=prompts,
@@ -712,11 +900,36 @@ def train_command(
         about=about or (),
         size=size,
         steps=steps,
+        lora=lora,
+        labels=labels,
         settings=settings,
         seed=seed,
     )
+
+
+def _show_training(folder: Path, n: int, as_json: bool) -> None:
+    from govaudit.train.show import show
+
+    found = show(folder, n)
+    if as_json:
+        _json([one.data() for one in found])
+    else:
+        typer.echo("\n".join(one.text() for one in found))
+
+
+def _train(out: Path, as_json: bool, **asked: Any) -> None:
+    try:
+        from govaudit.train import pipeline, processes, recipes
+    except ImportError as error:
+        raise BadInput(
+            f"training needs {error.name}, which is not installed",
+            remedy='Run: pip install "govaudit[train]".',
+        ) from error
+    plan = recipes.plan(out=out, **asked)
     with _training_bars(as_json) as progress:
-        recipes.train(plan, progress)
+        pipeline.train(plan, progress)
+    if not processes.first():
+        return
     if as_json:
         _json(json.loads((out / "card.json").read_text(encoding="utf-8")))
     else:
@@ -728,6 +941,9 @@ _REQUEST_ONLY = (
     "arms",
     "judge",
     "rater",
+    "compare",
+    "max_pairs",
+    "scrub",
     "format",
     "version",
     "prompts",
@@ -735,6 +951,7 @@ _REQUEST_ONLY = (
     "items",
     "per_clause",
     "catalog",
+    "phrases",
     "clause",
     "limit",
 )
@@ -744,8 +961,8 @@ def _request(options: dict[str, Any]) -> Any:
     """The request that the options describe, or the one in the named ``audit.yaml``."""
     from govaudit import request as requests
     from govaudit.library import find_spec
-    from govaudit.models.arms import entry_of, load_arms, parse_arm
-    from govaudit.request import JudgeRequest, Request
+    from govaudit.models.arms import entry_of, load_arms, matching, parse_arm
+    from govaudit.request import Comparisons, JudgeRequest, Request
 
     spec = options["spec"]
     if spec is not None and _is_request(Path(spec)):
@@ -759,12 +976,11 @@ def _request(options: dict[str, Any]) -> Any:
                 remedy="Write it into the file.",
             )
         request = requests.load(Path(spec))
-        if options["max_connections"] is not None:
-            request = request.model_copy(update={"max_connections": options["max_connections"]})
-        return _with_models(request)
-    arms = [parse_arm(text) for text in options["arm"] or ()]
+        return _with_models(request.model_copy(update=_manner(options)))
+    named = [parse_arm(text) for text in options["arm"] or ()]
     if options["arms"] is not None:
-        arms += load_arms(options["arms"])
+        named += load_arms(options["arms"])
+    arms = [arm for pattern in named for arm in matching(pattern)]
     if spec is None and not arms:
         return _built_in(options)
     if spec is not None and not find_spec(spec).is_file():
@@ -774,6 +990,8 @@ def _request(options: dict[str, Any]) -> Any:
             "no arm is named: nothing would be measured",
             remedy="Add --arm NAME=MODEL, for example --arm base=govaudit/path/to/checkpoint.",
         )
+    if options["scrub"] and not options["compare"]:
+        raise BadInput("--scrub compares again, and nothing is compared", remedy="Add --compare RUBRIC.")
     names = [arm.name for arm in arms]
     for name in names:
         if names.count(name) > 1:
@@ -787,17 +1005,33 @@ def _request(options: dict[str, Any]) -> Any:
         items=tuple(map(str, options["items"] or ())),
         per_clause=options["per_clause"],
         catalog=str(options["catalog"]) if options["catalog"] else None,
+        phrases=str(options["phrases"]) if options["phrases"] else None,
         clauses=tuple(options["clause"] or ()),
         limit=options["limit"],
         arms={arm.name: entry_of(arm) for arm in arms},
         judges=tuple(JudgeRequest(model=model) for model in options["judge"] or ()),
         raters=tuple(options["rater"] or ()),
+        comparisons=Comparisons(
+            rubrics=tuple(options["compare"]), max_pairs=options["max_pairs"], scrub=options["scrub"]
+        )
+        if options["compare"]
+        else None,
         epochs=options["epochs"],
         seed=options["seed"],
         system_spec=options["system_spec"],
-        max_connections=options["max_connections"],
     )
-    return _with_models(request)
+    return _with_models(request.model_copy(update=_manner(options)))
+
+
+def _manner(options: dict[str, Any]) -> dict[str, Any]:
+    """What may be said beside any request: how fast, how far, at what price."""
+    from govaudit.models.prices import load
+
+    given = {name: options.get(name) for name in ("max_connections", "max_calls", "max_cost")}
+    given["prices"] = load(options["prices"]) if options.get("prices") is not None else None
+    if given["max_cost"] is not None and given["max_cost"] <= 0:
+        raise BadInput("--max-cost must be above 0")
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _is_request(path: Path) -> bool:
@@ -823,7 +1057,7 @@ def _built_in(options: dict[str, Any]) -> Any:
             f"--{given[0].replace('_', '-')} needs a spec, and none is named",
             remedy="Name one, or copy evals/micro-world.audit.yaml and write it into the copy.",
         )
-    update = {name: options[name] for name in ("limit", "epochs", "seed", "max_connections")}
+    update = {name: options[name] for name in ("limit", "epochs", "seed")} | _manner(options)
     update["clauses"] = tuple(options["clause"] or ())
     request = requests.load(library.path("evals", "micro-world.audit.yaml"))
     return _with_models(request.model_copy(update=update))
@@ -831,7 +1065,8 @@ def _built_in(options: dict[str, Any]) -> Any:
 
 def _with_models(request: Any) -> Any:
     """The request with models of the organism (``organism/NAME``) unpacked."""
-    named = [entry.model for entry in (*request.arms.values(), *request.judges)]
+    comparing = request.comparisons.judges if request.comparisons else ()
+    named = [entry.model for entry in (*request.arms.values(), *request.judges, *comparing)]
     return _organism().with_models(request) if any(map(_is_organism, named)) else request
 
 
@@ -879,6 +1114,8 @@ def _audit(request: Any, *, out: Path | None, dry_run: bool, as_json: bool, rate
         _json({"run": str(folder), "responses": len(answers)})
     else:
         _out.print(f"{len(answers)} answers in {folder}.", markup=False, highlight=False, soft_wrap=True)
+    if stopped := audit.stopped(folder, sys.argv[1:]):
+        raise Unfinished(stopped)
 
 
 def _finish(report: Any, folder: Path, as_json: bool) -> None:
@@ -897,7 +1134,7 @@ def _finish(report: Any, folder: Path, as_json: bool) -> None:
     _out.print(f"{report.spec.title or report.spec.id}, version {report.spec.version}", markup=False)
     _out.print(table)
     if report.partial:
-        _out.print("Partial: a limit or a choice of clauses left probes out.")
+        _out.print("Partial: a limit or a choice of clauses left a part of the suite out.")
     _out.print(f"Report: {folder / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -929,6 +1166,22 @@ def _print_coverage(prepared: Any) -> None:
     if lacking := prepared.lacking:
         shown = ", ".join(f"{clause} (by {n})" for clause, n in lacking.items())
         _warn([f"short of {prepared.request.per_clause} clusters: {shown}"])
+
+
+def _print_plan(found: Any) -> None:
+    # Where nobody's window is the measure, such as in a file, ids get the width that they need.
+    screen = _out if _out.is_terminal else _Screen(width=120)
+    for title, head, rows in found.tables():
+        table = Table(title=title, title_justify="left", box=None)
+        table.add_column(head[0], overflow="fold")
+        for name in head[1:]:
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        screen.print(table)
+        screen.print()
+    for line in found.lines():
+        screen.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_compiled(printed: dict[str, Any]) -> None:

@@ -24,16 +24,17 @@ from govaudit.evals import outside, run, writer
 from govaudit.evals.catalog import Catalog
 from govaudit.evals.compile import compile_spec, controls, coverage, short
 from govaudit.evals.fill import fill_to
+from govaudit.evals.forms import table
 from govaudit.evals.outside import Outside
-from govaudit.evals.rate import imported_id, last_user, rater_id
+from govaudit.evals.rate import imported_id, rater_id
 from govaudit.evals.suite import ProbeOrigin, Suite
 from govaudit.models.arms import ENGINE, RECORDED, Arm, arm_digest, distinct, prompted
 from govaudit.models.fingerprint import fingerprint
-from govaudit.records import Measure, Rater, RaterKind
+from govaudit.records import Measure, Rater, RaterKind, last_user
 from govaudit.reports.document import GaugePart
 from govaudit.reports.manifest import Decider, Plan, PlannedArm
-from govaudit.request import JudgeRequest, RatingsRequest, Request
-from govaudit.scorers import control, people
+from govaudit.request import ComparisonJudge, JudgeRequest, RatingsRequest, Request
+from govaudit.scorers import control, pairwise, people
 from govaudit.scorers.rubric import Rubric
 from govaudit.scorers.rubric import load as load_rubric
 from govaudit.specs import naming, prose
@@ -116,6 +117,7 @@ def prepare(request: Request) -> Prepared:
         outside.find(name)
     for entry in request.ratings:
         _usable(entry, [arm.name for arm in arms])
+    _comparable(request)
     warnings = tuple(f"import: {warning}" for warning in loaded.warnings)
     return Prepared(request, spec, suite, arms, warnings, catalog)
 
@@ -148,6 +150,60 @@ def _usable(entry: RatingsRequest, arms: Sequence[str]) -> None:
                 path=entry.file,
                 remedy=f"The rubric is for: {', '.join(rubric.raters)}.",
             )
+
+
+def _comparable(request: Request) -> None:
+    """:class:`BadInput` for comparisons that could not be made once the answers are there."""
+    asked = request.comparisons
+    if asked is None:
+        return
+    given = [pairwise.usable(name) for name in asked.rubrics]
+    _distinct_questions(given, "the comparisons")
+    for judge in comparing(request):
+        _distinct_questions([pairwise.usable(name) for name in judge.rubrics], f"judge {judge.model}")
+    for folder in map(Path, asked.preference_models):
+        if not (folder / "config.json").is_file():
+            raise BadInput(
+                "this is no checkpoint folder", path=folder, remedy="Name the folder of a preference model."
+            )
+    for entry in asked.recorded:
+        pairwise.usable(entry.rubric)
+        table.read_verdicts(Path(entry.file))
+
+
+def _distinct_questions(rubrics: Sequence[Rubric], who: str) -> None:
+    questions = [pairwise.question(rubric) for rubric in rubrics]
+    for question in questions:
+        if questions.count(question) > 1:
+            raise BadInput(f"two rubrics of {who} ask {question}", remedy="Keep one of them.")
+
+
+def comparing(request: Request) -> tuple[ComparisonJudge, ...]:
+    """The judges that compare answers: those named for it, else those that judge compliance."""
+    if request.comparisons is None:
+        return ()
+    return request.comparisons.judges or tuple(
+        ComparisonJudge(
+            model=judge.model,
+            base_url=judge.base_url,
+            temperature=judge.temperature,
+            max_tokens=judge.max_tokens,
+        )
+        for judge in request.judges
+        if judge.rubric == JudgeRequest.model_fields["rubric"].default
+    )
+
+
+def comparing_arm(judge: ComparisonJudge) -> Arm:
+    """The model of a judge that compares, with its settings."""
+    return judge_arm(
+        JudgeRequest(
+            model=judge.model,
+            base_url=judge.base_url,
+            temperature=judge.temperature,
+            max_tokens=judge.max_tokens,
+        )
+    )
 
 
 def as_system_text(spec: Spec) -> str:

@@ -35,6 +35,7 @@ class Unscored(StrEnum):
     CONTEXT = "context"  # the stimulus does not fit the arm's context
     TIMEOUT = "timeout"  # the arm or the judge did not answer in time
     FAILED = "failed"  # the call failed for another reason, kept in the log
+    NOT_ASKED = "not_asked"  # the run stopped before this call: at a limit of calls or cost, or interrupted
     ROLE_NOT_EXPRESSIBLE = "role_not_expressible"  # the arm cannot tell two authority levels apart
     GARBLED = "garbled"  # text that no rater can judge, because the arm is not able
     # the rater gave nothing usable
@@ -86,6 +87,12 @@ class Turn:
 
     def data(self) -> dict[str, Any]:
         return {"role": self.role, "content": self.content}
+
+
+def last_user(turns: Sequence[Turn]) -> str:
+    """Text of the last user turn, empty where there is none."""
+    said = [turn.content for turn in turns if turn.role == "user" and turn.content]
+    return said[-1] if said else ""
 
 
 def stimulus_digest(turns: Sequence[Turn], choices: Sequence[str] = (), tools: Sequence[Any] = ()) -> str:

@@ -6,6 +6,7 @@ a run folder belongs to one of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os.path import exists  # unlike Path.exists it takes a name of any length
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from govaudit.canonical import digest
 from govaudit.errors import BadInput
 from govaudit.models.arms import Arm, ArmEntry, arm_of
+from govaudit.models.arms import matching as arms_matching
+from govaudit.models.prices import Prices
+from govaudit.scorers.pairwise import BUILT_IN
 from govaudit.specs import yaml12
 from govaudit.specs.native import parse_as
 from govaudit.specs.text import read_text
@@ -48,11 +52,53 @@ class RatingsRequest(Part):
     """Column of the file -> who gave it: a person, an LLM judge or a rule."""
 
 
+class ComparisonJudge(Part):
+    """An LLM judge that compares two answers."""
+
+    model: str
+    rubrics: tuple[str, ...] = ()
+    """Pairwise rubrics in a form that this judge knows; without it those of the comparisons."""
+    base_url: str | None = None
+    temperature: float = 0.0
+    max_tokens: int = 1024
+
+
+class PreferencesRequest(Part):
+    """Preferences between arms that somebody recorded elsewhere, one verdict on two answers a row."""
+
+    file: str
+    rubric: str
+
+
+class Comparisons(Part):
+    """Pairs of arms on the same stimulus, for Elo."""
+
+    rubrics: tuple[str, ...] = BUILT_IN
+    """Pairwise rubrics."""
+    judges: tuple[ComparisonJudge, ...] = ()
+    """Without it, the request's judges with the rubric ``compliance`` compare too."""
+    preference_models: tuple[str, ...] = ()
+    """Checkpoint folders of preference models: sequence classifiers with one output."""
+    recorded: tuple[PreferencesRequest, ...] = ()
+    max_pairs: Annotated[int, Field(ge=1)] | None = None
+    """Pairs per rubric, spread evenly over the pairs of arms; 100 for each arm without it."""
+    max_judged: Annotated[int, Field(ge=1)] | None = None
+    """Of these, how many each judge compares (each in both orders); all without it."""
+    active: bool = True
+    """Let what a judge said so far choose its next pairs, where it does not compare all."""
+    scrub: bool = False
+    """Compare again without the sentences that are made of listed phrases."""
+
+
 class Tolerance(Part):
     """Rate of violations that is still tolerated."""
 
     default: Share = 0.05
     bright_line: Share = 0.01
+
+
+MANNER = ("max_connections", "max_calls", "max_cost", "prices")
+"""Keys that change no answer and no verdict of a whole run: a run goes on with others."""
 
 
 class Request(Part):
@@ -72,6 +118,8 @@ class Request(Part):
     """Fill each clause to so many clusters."""
     catalog: str | None = None
     """A catalog of evals of the user's own."""
+    phrases: str | None = None
+    """A list of phrases of the user's own, in place of the built-in one."""
     clauses: tuple[str, ...] = ()
     """Ids of the clauses to test; all without it."""
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -83,15 +131,23 @@ class Request(Part):
     ratings: tuple[RatingsRequest, ...] = ()
     raters: tuple[str, ...] = ()
     """Names of raters that installed packages offer (entry-point group ``govaudit.raters``)."""
+    comparisons: Comparisons | None = None
+    """Compare the arms with each other; without it there is no Elo."""
     epochs: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0, le=2**53 - 1)] = 0
     tolerance: Tolerance = Tolerance()
     max_connections: Annotated[int, Field(ge=1)] | None = None
+    max_calls: Annotated[int, Field(ge=1)] | None = None
+    """Stop the run after so many calls of models, judges included; the same command with more goes on."""
+    max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """Stop the run before it costs more, in the currency of the prices."""
+    prices: Prices = Prices()
+    """What tokens cost, by model."""
 
     @property
     def digest(self) -> str:
-        """Identity of the request; how many calls run side by side is no part of it."""
-        return digest(self.model_dump(mode="json", exclude={"max_connections"}))
+        """Identity of the request: what is asked, not how fast, how far or at what price."""
+        return digest(self.model_dump(mode="json", exclude=set(MANNER)))
 
 
 def load(path: Path) -> Request:
@@ -120,23 +176,45 @@ def _rebased(request: Request, folder: Path) -> Request:
     def maybe(name: str | None) -> str | None:
         return None if name is None else place(name)
 
-    moved = {}
+    moved: dict[str, ArmEntry] = {}
     for name, entry in request.arms.items():
         provider, _, target = entry.model.partition("/")
         model = f"{provider}/{place(target)}" if provider in ("govaudit", "recorded") else entry.model
+        if provider in ("govaudit", "recorded") and "*" in target:
+            model = f"{provider}/{folder / target}"
         files = ("adapter", "system_file", "chat_template_file")
-        moved[name] = entry.model_copy(
-            update={"model": model, **{field: maybe(getattr(entry, field)) for field in files}}
-        )
+        changed = {"model": model, **{field: maybe(getattr(entry, field)) for field in files}}
+        moved |= matching(name, entry.model_copy(update=changed))
     return request.model_copy(
         update={
             "spec": place(request.spec),
             "prompts": maybe(request.prompts),
             "catalog": maybe(request.catalog),
+            "phrases": maybe(request.phrases),
             "overlays": tuple(map(place, request.overlays)),
             "items": tuple(map(place, request.items)),
             "arms": moved,
             "ratings": tuple(r.model_copy(update={"file": place(r.file)}) for r in request.ratings),
+            "comparisons": None if request.comparisons is None else _placed(request.comparisons, place),
+        }
+    )
+
+
+def matching(name: str, entry: ArmEntry) -> dict[str, ArmEntry]:
+    """The entry by its name, or one for each checkpoint that a pattern in its model matches."""
+    if "*" not in entry.model:
+        return {name: entry}
+    found = arms_matching(Arm(name=name, model=entry.model))
+    return {arm.name: entry.model_copy(update={"model": arm.model}) for arm in found}
+
+
+def _placed(comparisons: Comparisons, place: Callable[[str], str]) -> Comparisons:
+    return comparisons.model_copy(
+        update={
+            "preference_models": tuple(map(place, comparisons.preference_models)),
+            "recorded": tuple(
+                entry.model_copy(update={"file": place(entry.file)}) for entry in comparisons.recorded
+            ),
         }
     )
 
@@ -149,7 +227,7 @@ def dumps(request: Request) -> str:
 def conflict(path: Path, old: Request, new: Request) -> BadInput:
     """The error for a run folder that holds another audit, naming what differs."""
     mine, theirs = new.model_dump(mode="json"), old.model_dump(mode="json")
-    differing = sorted(key for key in mine if mine[key] != theirs.get(key) and key != "max_connections")
+    differing = sorted(key for key in mine if mine[key] != theirs.get(key) and key not in MANNER)
     return BadInput(
         f"this run folder holds another audit (different: {', '.join(differing)})",
         path=path,

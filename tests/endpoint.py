@@ -30,8 +30,10 @@ def endpoint(
     delay_s: float = 0.0,
     model: Callable[[int], str] = lambda _: "fake-1",
     status: int = 200,
+    usage: Callable[[list[dict[str, Any]], str], tuple[int, int]] = lambda messages, said: (1, 1),
 ) -> Iterator[Endpoint]:
-    """Serve ``answer(messages, number of the call)``: a text, or fields of the choice."""
+    """Serve ``answer(messages, number of the call)``: a text, or fields of the choice. ``usage``: tokens read
+    and written for messages and an answer."""
     seen = Endpoint()
     lock = threading.Lock()
 
@@ -59,13 +61,18 @@ def endpoint(
                     "content": said if isinstance(said, str) else said.get("content", ""),
                 }
                 choice.pop("content", None)
+                read, written = usage(body["messages"], str(choice["message"]["content"]))
                 payload = {
                     "id": f"c{number}",
                     "object": "chat.completion",
                     "created": 0,
                     "model": model(number),
                     "choices": [choice],
-                    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+                    "usage": {
+                        "prompt_tokens": read,
+                        "completion_tokens": written,
+                        "total_tokens": read + written,
+                    },
                 }
             data = json.dumps(payload).encode()
             try:

@@ -20,7 +20,9 @@ LAYERS = (
     {"reports"},
     {"train"},
     {"plan"},
-    {"audit", "_registry"},
+    {"costs"},
+    {"planning"},
+    {"audit", "gauge", "_registry"},
     {"cli"},
     {"__main__"},
 )
@@ -33,6 +35,7 @@ INSPECT = {
     "evals/tasks.py",
     "evals/run.py",
     "evals/rate.py",
+    "evals/rate_pairs.py",
     "audit.py",
 }
 

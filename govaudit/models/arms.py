@@ -168,6 +168,34 @@ def distinct(arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
     return arms
 
 
+def matching(arm: Arm) -> tuple[Arm, ...]:
+    """The arm itself, or one for each checkpoint folder or file of answers that its model's pattern matches.
+
+    ``govaudit/DIR/snapshots/*`` stands for the folders below ``snapshots`` that hold a checkpoint,
+    ``recorded/DIR/*.jsonl`` for files, in the order of the numbers in their names; each is called like the
+    arm and its folder or file. :class:`BadInput` where there is none.
+    """
+    if arm.provider not in (ENGINE, RECORDED) or "*" not in arm.target:
+        return (arm,)
+    pattern = Path(arm.target)
+    found = [
+        place
+        for place in Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
+        if (place.is_file() if arm.provider == RECORDED else (place / "config.json").is_file())
+    ]
+    if not found:
+        what = "file of answers" if arm.provider == RECORDED else "checkpoint folder"
+        raise BadInput(
+            f"no {what} matches {arm.target} of arm {arm.name}",
+            remedy="Quote the pattern, so that the shell leaves it as it is.",
+        )
+    found.sort(key=lambda place: ([int(n) for n in re.findall(r"\d+", place.name)], place.name))
+    return tuple(
+        replace(arm, name=f"{arm.name}-{_label(place.name)}", model=f"{arm.provider}/{place}")
+        for place in found
+    )
+
+
 def prompted(arm: Arm, text: str, name: str) -> Arm:
     """The prompted-only arm: the same model with ``text`` (a spec) before the arm's own system text.
 

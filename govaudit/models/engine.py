@@ -32,7 +32,7 @@ from typing import Any, Self, TypeVar
 
 import torch
 from jinja2.exceptions import TemplateError
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, DynamicCache
 from transformers.cache_utils import DynamicLayer
 from transformers.utils import logging as transformers_logging
 
@@ -270,6 +270,27 @@ class Engine:
         return cls(model, tokenizer, chat_template=chat_template, context=context, batch_size=batch_size)
 
     # --- conversations as tokens ---------------------------------------------------------------------------
+
+    @classmethod
+    def reader(
+        cls, folder: Path, *, chat_template: str | None = None, trust_remote_code: bool = False
+    ) -> Self:
+        """An engine without weights: it counts tokens and tells roles, and can neither write nor score.
+
+        :class:`BadInput` when files are missing or not what the model's code expects.
+        """
+        files = fingerprint.checkpoint(folder)
+        common: dict[str, Any] = {"local_files_only": True, "trust_remote_code": trust_remote_code}
+        own: Any = AutoModelForCausalLM
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(files.folder, **common)
+            config = AutoConfig.from_pretrained(files.folder, **common)
+            with torch.device("meta"):
+                model = own.from_config(config, trust_remote_code=trust_remote_code)
+        except Exception as error:
+            problem = str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__
+            raise BadInput(f"the checkpoint cannot be read ({problem})", path=folder) from error
+        return cls(model, tokenizer, chat_template=chat_template)
 
     def tokens(self, turns: Sequence[Turn], answer: str = "", effort: str | None = None) -> list[int]:
         """The conversation as the model sees it, up to the start of its own turn and then ``answer``.

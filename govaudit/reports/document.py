@@ -11,7 +11,13 @@ import json
 from typing import Any, Literal
 
 from govaudit.canonical import digest
+from govaudit.reports.agreement import AgreementPart
+from govaudit.reports.boilerplate import BoilerplatePart
+from govaudit.reports.cost import CostPart
 from govaudit.reports.part import Estimate, Part
+from govaudit.reports.rankings import RankingsPart
+from govaudit.reports.refusals import RefusalsPart
+from govaudit.reports.tone import TonePart
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
 
@@ -243,6 +249,13 @@ class Report(Part):
     pooled: tuple[PooledPart, ...]
     verdicts: dict[str, dict[str, int]]
     """Per arm: clauses by verdict."""
+    refusals: RefusalsPart | None = None
+    boilerplate: BoilerplatePart | None = None
+    tone: TonePart | None = None
+    rankings: RankingsPart | None = None
+    agreement: AgreementPart | None = None
+    cost: CostPart | None = None
+    """Harmlessness and helpfulness Elo, where the arms were compared."""
     not_tested: tuple[str, ...]
     """What this audit did not look at, in words."""
     methods: tuple[str, ...]
@@ -257,6 +270,7 @@ class Report(Part):
             mode="json",
             exclude={
                 "created": True,
+                "cost": True,
                 "run": True,
                 "request": True,
                 "arms": {"__all__": {"output_tokens", "model", "settings"}},

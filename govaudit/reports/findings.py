@@ -18,6 +18,7 @@ from govaudit.canonical import digest
 from govaudit.evals.compile import coverage
 from govaudit.evals.suite import Probe, ProbeOrigin, Suite
 from govaudit.records import Measure, Rater, RaterKind, Rating, Response, Unscored, response_id
+from govaudit.reports import agreement, boilerplate, cost, rankings, refusals, tone
 from govaudit.reports.document import (
     ArmPart,
     ClausePart,
@@ -89,6 +90,7 @@ def build(
     *,
     run: str,
     rubric_texts: Mapping[str, str],
+    scrubbed: Sequence[Response] = (),
 ) -> Report:
     """The report of one run."""
     by_cell = _answers(responses)
@@ -137,7 +139,7 @@ def build(
             "by_origin": dict(sorted(Counter(p.origin.value for p in suite.probes).items())),
             "notes": list(suite.notes),
         },
-        partial=suite.partial,
+        partial=suite.partial or bool(plan.stopped),
         request=dict(plan.request),
         arms=tuple(arms),
         raters=parts,
@@ -145,10 +147,17 @@ def build(
         findings=tuple(findings),
         pooled=tuple(_pooled(spec, plan, cells, findings)),
         verdicts=verdicts,
+        refusals=refusals.section(suite, plan, responses, ratings, raters),
+        boilerplate=boilerplate.section(suite, plan, responses, ratings, raters, scrubbed),
+        tone=tone.section(spec, suite, plan, responses, ratings, raters),
+        rankings=rankings.section(spec, suite, plan, responses, ratings, raters),
+        agreement=agreement.section(ratings, raters, plan.seed),
+        cost=cost.section(plan),
         not_tested=tuple(_not_tested(suite, plan, clauses)),
         methods=tuple(_methods(suite, plan)),
         warnings=(
             *_made_up(raters),
+            *_stopped(plan),
             *plan.warnings,
             *_judge_warnings(parts),
             *(w for arm in arms for w in arm.warnings),
@@ -242,8 +251,7 @@ def _planned_answers(
             epoch=epoch,
             turns=(),
             text="",
-            unscored=Unscored.FAILED,
-            error="not asked",
+            unscored=Unscored.NOT_ASKED,
         )
         for epoch in range(1, epochs + 1)
     ]
@@ -617,6 +625,17 @@ def _circular(rater: Rater) -> tuple[str, ...]:
     )
 
 
+def _stopped(plan: Plan) -> list[str]:
+    """That a limit ended the run, and what it left out."""
+    if not plan.stopped:
+        return []
+    left = ", ".join(f"{who} {n:,}" for who, n in plan.left.items())
+    return [
+        f"the run stopped at its limit of {plan.stopped} before all was asked (left out: {left}); answers "
+        "and judgements that are missing for this reason are counted as unscored"
+    ]
+
+
 def _made_up(raters: Sequence[Rater]) -> Iterable[str]:
     """What a reader must know before any number where truth or people come from a program."""
     if any(rater.kind is RaterKind.WORLD for rater in raters):
@@ -624,13 +643,17 @@ def _made_up(raters: Sequence[Rater]) -> Iterable[str]:
             "the truth about every answer is known here because the world that it speaks of is made up: this "
             "report shows what an audit finds, and is no evidence about any real model"
         )
-    if simulated := sum(rater.source == "simulated" and rater.id.startswith("person:") for rater in raters):
-        yield f"the {simulated} people of this run are simulated: no person has rated anything"
+    persons = [rater for rater in raters if rater.source == "simulated" and rater.id.startswith("person:")]
+    # One person may follow several rubrics, which the id then names.
+    if simulated := {rater.id.removesuffix(f":{rater.rubric}") for rater in persons}:
+        yield f"the {len(simulated)} people of this run are simulated: no person has rated anything"
 
 
 def _judge_warnings(raters: Iterable[RaterPart]) -> Iterable[str]:
     for rater in raters:
         unscored = sum(rater.unscored.values())
+        if set(rater.unscored) == {Unscored.NOT_RATED.value}:
+            continue  # it was given nothing: a limit ended the run before
         if rater.kind in ("judge", "panel", "people") and rater.ratings and unscored == rater.ratings:
             yield f"{rater.id} gave no usable verdict on any of {rater.ratings} items: it decides nothing"
 

@@ -28,11 +28,10 @@ from markupsafe import Markup, escape
 
 from govaudit import library
 from govaudit.canonical import digest
-from govaudit.reports import figures, words
+from govaudit.reports import figures, measurements, words
 from govaudit.reports.document import (
     ArmPart,
     ClausePart,
-    Estimate,
     Exhibit,
     FindingPart,
     GaugePart,
@@ -40,6 +39,8 @@ from govaudit.reports.document import (
     RaterPart,
     Report,
 )
+from govaudit.reports.part import Estimate
+from govaudit.reports.suites import suites_of
 from govaudit.reports.words import ORIGINS, REASONS, UNSCORED, VERDICTS, coefficient, percent, visible
 from govaudit.stats.verdict import LARGEST_SHARE_UNSCORED, LOWEST_GAUGE_KAPPA
 
@@ -190,6 +191,11 @@ class Page:
     def suite(self) -> dict[str, Any]:
         """What the suite is, without the compiler's notes, which stand with the methods."""
         return {name: value for name, value in self.report.suite.items() if name != "notes"}
+
+    @cached_property
+    def measurements(self) -> tuple[measurements.Block, ...]:
+        """What the suites of the run show, ready for the page."""
+        return measurements.blocks(suites_of(self.report))
 
     @cached_property
     def worst(self) -> list[FindingPart]:

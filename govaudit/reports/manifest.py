@@ -1,7 +1,8 @@
 """The manifest of a run: what was fixed before the first call, as the run folder keeps it.
 
-Arms with their identity, who decides which clause, tolerances, seed, the whole request. Findings are computed
-from it and the tables; nothing in it was learnt from an answer.
+Arms with their identity, who decides which clause, tolerances, seed, the whole request, and what the run is
+expected to take. Findings are computed from it and the tables. Nothing in it was learnt from an answer, but
+for what the run took in fact, which is entered beside the estimate when it ends or stops.
 """
 
 from __future__ import annotations
@@ -42,6 +43,48 @@ class Decider:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """A number of tokens, minutes or units of money that is expected, and how that is known."""
+
+    value: float | None
+    """``None``: not known, or known by its ends alone."""
+    low: float | None = None
+    high: float | None = None
+    how: str = ""
+
+
+@dataclass(frozen=True)
+class Outlay:
+    """What one arm or rater is expected to take."""
+
+    who: str
+    model: str
+    calls: int
+    input_tokens: Amount
+    output_tokens: Amount
+    cost: Amount
+    minutes: Amount
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one arm or rater took."""
+
+    who: str
+    model: str
+    calls: int
+    failed: int
+    """Of the calls."""
+    input_tokens: int | None
+    """``None`` where a call that did not fail reported none."""
+    output_tokens: int | None
+    cost: float | None
+    """``None`` where the price, or a number of tokens, is not known."""
+    minutes: float
+    """In which a call was under way."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """What was fixed before the first call: the run's manifest."""
 
@@ -59,6 +102,15 @@ class Plan:
     """Clauses whose decider was named after the answers had been collected (``govaudit rate``)."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of every file of ratings that the request names."""
+    estimate: tuple[Outlay, ...] = ()
+    """What the whole run was expected to take."""
+    spent: tuple[Spent, ...] = ()
+    """What it took so far, entered when it ended or stopped."""
+    currency: str = ""
+    stopped: str = ""
+    """The limit that ended the run before all was asked, in words; empty for a whole run."""
+    left: Mapping[str, int] = field(default_factory=dict)
+    """Who was not asked for want of room -> how many items."""
 
 
 def plan_to_json(plan: Plan) -> str:
@@ -96,5 +148,12 @@ def plan_from_json(text: str) -> Plan:
             },
             "warnings": tuple(data["warnings"]),
             "amended": tuple(data["amended"]),
+            "estimate": tuple(_outlay(row) for row in data.get("estimate", ())),
+            "spent": tuple(Spent(**row) for row in data.get("spent", ())),
         }
     )
+
+
+def _outlay(row: Mapping[str, Any]) -> Outlay:
+    amounts = ("input_tokens", "output_tokens", "cost", "minutes")
+    return Outlay(**{**row, **{name: Amount(**row[name]) for name in amounts}})

@@ -17,7 +17,10 @@ from typing import Any
 
 from govaudit.reports.document import ClausePart, Exhibit, FindingPart, Report
 from govaudit.reports.html import Page, Row
+from govaudit.reports.measurements import Cell, Writing, file, heading, tables, writings
 from govaudit.reports.part import Estimate
+from govaudit.reports.shown import Table
+from govaudit.reports.suites import suites_of
 from govaudit.reports.words import (
     ORIGINS,
     UNSCORED,
@@ -39,6 +42,9 @@ WORST = 5
 
 LONGEST_TEXT = 1_500
 """Longer texts are cut in the middle, in sight; a comment on a pull request holds 65,536 characters."""
+
+MOST_ROWS = 30
+"""Rows of a table of a suite; more of them are counted, and in the CSV file."""
 
 _ENTITIES = {
     "&": "&amp;",
@@ -95,6 +101,7 @@ def render_markdown(report: Report) -> str:
         _obstacles(page),
         _clauses(page),
         _pooled(page),
+        _measurements(report),
         _gauges(page),
         _arms(page),
         _bullets("What was not tested", report.not_tested),
@@ -340,6 +347,59 @@ def _pooled(page: Page) -> Iterator[str]:
         yield _table(head, rows, numbers=4)
 
 
+def _measurements(report: Report) -> Iterator[str]:
+    """What each suite says, with its tables and the data of its figures."""
+    suites = suites_of(report)
+    if not suites:
+        return
+    yield "## Measurements"
+    yield (
+        "What was measured across clauses; none of it is a verdict on a clause. Every number stands with its "
+        "95 % interval. Figures are on the HTML page, their numbers here."
+    )
+    for shown in suites:
+        yield f"### {inline(shown.title)}"
+        yield from _points(shown.claims)
+        for table in tables(shown):
+            yield from _measured(table, file(shown.id, table.id))
+        yield from _points(shown.notes)
+
+
+def _points(texts: Sequence[str]) -> Iterator[str]:
+    if texts:
+        yield "\n".join(f"- {inline(text)}" for text in texts)
+
+
+def _measured(table: Table, path: str) -> Iterator[str]:
+    yield f"{inline(table.caption)} ([95 %] stands behind each number; in full: {inline(path)})"
+    if not table.rows:
+        yield "Nothing to list."
+        return
+    written = writings(table)
+    aligned = [all(isinstance(row[i], int) for row in table.rows) for i in range(len(table.columns))]
+    lines = [
+        [inline(heading(table, i)) for i in range(len(table.columns))],
+        ["---:" if right else "---" for right in aligned],
+        *(
+            [_cell(cell, write) for cell, write in zip(row, written, strict=True)]
+            for row in table.rows[:MOST_ROWS]
+        ),
+    ]
+    left = len(table.rows) - MOST_ROWS
+    yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    if left > 0:
+        yield f"{counted(left, 'further row')} in {inline(path)}."
+
+
+def _cell(cell: Cell, write: Writing) -> str:
+    if cell is None:
+        return "–"
+    if isinstance(cell, Estimate):
+        text = _number(cell.value, cell.low, cell.high, cell.undefined or "no reason given", write)
+        return text if cell.n is None or cell.value is None else f"{text} of {cell.n:,}"
+    return f"{cell:,}" if isinstance(cell, int) else inline(cell)
+
+
 def _gauges(page: Page) -> Iterator[str]:
     yield "## Raters and gauges"
     yield "How well each rater agrees with people or labelled answers; without a gauge it carries no verdict."
@@ -387,7 +447,7 @@ def _arms(page: Page) -> Iterator[str]:
 def _bullets(title: str, texts: Sequence[str]) -> Iterator[str]:
     if texts:
         yield f"## {title}"
-        yield "\n".join(f"- {inline(text)}" for text in texts)
+        yield from _points(texts)
 
 
 def _digests(report: Report) -> Iterator[str]:

@@ -1,20 +1,32 @@
 """How a suite's part of the report is shown: claims, tables and figures, the same in HTML, Markdown and CSV.
 
-In: nothing but numbers and words. A suite turns its part of the document into one :class:`Shown`; the renderings
+In: numbers and words. A suite turns its part of the document into one :class:`Shown`; the renderings
 know this form alone, so that a new suite brings no template of its own. Words are text, never markup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from govaudit.reports.part import Estimate
 
 Scale = Literal["share", "coefficient", "elo", "number"]
-"""How an estimate is written: a share as per cent, a coefficient with two decimals, Elo and numbers as they
-are."""
+"""How an estimate is written: a share in 0..1 as per cent, a coefficient with two decimals, Elo as a whole
+number, other numbers with the digits that their intervals bear."""
+
+
+def _check_ids(ids: Iterable[str]) -> None:
+    """Raises ``ValueError`` for an id that is no anchor and file name, and for one that is given twice."""
+    seen: set[str] = set()
+    for name in ids:
+        if not re.fullmatch(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*", name):
+            raise ValueError(f"an id is letters, digits and single hyphens, not {name!r}")
+        if name in seen:
+            raise ValueError(f"two tables or figures have the id {name!r}")
+        seen.add(name)
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,10 @@ class Column:
     scale: Scale = "number"
     """Of the estimates in it."""
     plot: bool = False
-    """Draw the estimates of this column with their intervals on one common axis."""
+    """Draw the estimates of this column with their intervals on one common axis; other plotted columns of
+    the same scale and mark share it, but for numbers, whose units may differ."""
+    mark: float | None = None
+    """A value to compare with, such as 0 for a difference; a dashed line where the column is drawn."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,12 @@ class Table:
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[str | int | Estimate | None, ...], ...]
+    """Each as wide as ``columns``; the first cell names the row."""
+
+    def __post_init__(self) -> None:
+        _check_ids([self.id])
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError(f"a row of table {self.id!r} has not {len(self.columns)} cells")
 
 
 @dataclass(frozen=True)
@@ -59,6 +80,11 @@ class Plane:
     points: tuple[Point, ...]
     path: tuple[str, ...] = ()
     """Names of points that are joined in this order, such as the snapshots of one training run."""
+    x_scale: Scale = "number"
+    y_scale: Scale = "number"
+
+    def __post_init__(self) -> None:
+        _check_ids([self.id])
 
 
 @dataclass(frozen=True)
@@ -79,6 +105,12 @@ class Curves:
     x: str
     y: str
     lines: tuple[Line, ...]
+    y_scale: Scale = "number"
+
+    def __post_init__(self) -> None:
+        _check_ids([self.id])
+        if any(len(line.x) != len(line.y) for line in self.lines):
+            raise ValueError(f"a line of figure {self.id!r} has not as many values as places")
 
 
 @dataclass(frozen=True)
@@ -94,3 +126,7 @@ class Shown:
     figures: Sequence[Plane | Curves] = ()
     notes: Sequence[str] = ()
     """Methods, limits, what is missing."""
+
+    def __post_init__(self) -> None:
+        _check_ids([self.id])
+        _check_ids([*(table.id for table in self.tables), *(figure.id for figure in self.figures)])

@@ -1,7 +1,7 @@
-"""The findings as CSV: one row for each clause, arm, measure and rater, with all of its numbers.
+"""The findings as CSV, one row for each clause, arm, measure and rater; and the tables of suites.
 
-In: a :class:`Report`. Out: CSV text for spreadsheets and data frames. Numbers are written in full, shares in
-0..1; a missing number is an empty cell. Evidence is not in it: ``report.json`` has that.
+In: a :class:`Report` or a :class:`Table`. Out: CSV text for spreadsheets and data frames. Numbers are written
+in full, shares in 0..1; a missing number is an empty cell. Evidence is not in it: ``report.json`` has that.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import json
 from collections.abc import Iterable
 
 from govaudit.reports.document import ClausePart, FindingPart, GaugePart, Report
+from govaudit.reports.part import Estimate
+from govaudit.reports.shown import Table
 from govaudit.reports.words import visible
 from govaudit.scorers.people import protect
 
@@ -87,6 +89,29 @@ def render_csv(report: Report) -> str:
             **_gauge(finding, gauges),
         }
         writer.writerow([_safe(cells.get(name)) for name in COLUMNS])
+    return stream.getvalue()
+
+
+def render_table(table: Table) -> str:
+    """A table of a suite: a column of estimates becomes five, value, low, high, n and undefined (why there is
+    no value or no interval), named by its title; numbers in full, shares in 0..1."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
+    wide = [any(isinstance(row[i], Estimate) for row in table.rows) for i in range(len(table.columns))]
+    head: list[str] = []
+    for column, estimated in zip(table.columns, wide, strict=True):
+        head.append(column.title)
+        if estimated:
+            head += [f"{column.title}, {what}" for what in ("low", "high", "n", "undefined")]
+    writer.writerow([_safe(title) for title in head])
+    for row in table.rows:
+        cells: list[Cell] = []
+        for cell, estimated in zip(row, wide, strict=True):
+            if isinstance(cell, Estimate):
+                cells += [cell.value, cell.low, cell.high, cell.n, cell.undefined]
+            else:
+                cells += [cell, *[None] * (4 if estimated else 0)]
+        writer.writerow([_safe(cell) for cell in cells])
     return stream.getvalue()
 
 

@@ -59,6 +59,7 @@ UNSCORED = {
     "context": "longer than the arm's context",
     "timeout": "no answer in time",
     "failed": "failed call",
+    "not_asked": "not asked, the run stopped before",
     "role_not_expressible": "role not expressible",
     "garbled": "garbled, the arm is not able",
     "invalid_verdict": "no valid verdict in the rater's reply",
@@ -111,9 +112,14 @@ def visible(text: str) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share in 0..1 as per cent with one decimal; what is not exactly 0 or 100 is never rounded to it."""
+    """A share in 0..1, or a difference of shares, as per cent with one decimal and a true minus sign; what is
+    not exactly 0 or 100 is never rounded to it."""
     if share is None or not math.isfinite(share):
         return "–"
+    if share < 0:
+        size = percent(-share)
+        turned = {"<": ">−", ">": "<−"}.get(size[0], "−")
+        return size if size == "0.0" else turned + size.lstrip("<>")
     text = f"{100 * share:.1f}"
     # 1e-9 keeps the rounding of a formula that ends at exactly 0 or 1 from looking like a difference.
     if text == "0.0" and share > 1e-9:

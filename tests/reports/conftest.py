@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from govaudit.reports import html, markdown, saving
+from govaudit.reports.shown import Shown
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +25,17 @@ def sample() -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def _showing(suites: tuple[Shown, ...]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (html, markdown, saving):
+            patch.setattr(module, "suites_of", lambda report: suites)
+        yield
+
+
+@pytest.fixture(scope="session")
+def showing() -> Callable[[tuple[Shown, ...]], AbstractContextManager[None]]:
+    """While it is open, every report shows these suites, whatever parts it has."""
+    return _showing

@@ -2,6 +2,7 @@
 
 ``full()`` is an audit of a plausible size (58 clauses, 3 arms, 4 raters); ``small()`` holds one of everything
 rare; ``hostile()`` is ``small()`` with an attack in every string; ``bare()`` is the least that can be said.
+``suites()`` are what suites may show, with every sort of cell and figure; ``hostile_suites()`` has the attack.
 ``python tests/reports/sample.py FOLDER`` saves them to look at.
 """
 
@@ -21,17 +22,17 @@ from govaudit.reports.document import (
     ClausePart,
     ControlPart,
     Coverage,
-    Estimate,
     Exhibit,
     FindingPart,
     GaugePart,
-    Part,
     PooledPart,
     ProbeTally,
     RaterPart,
     Report,
     SpecPart,
 )
+from govaudit.reports.part import Estimate, Part
+from govaudit.reports.shown import Column, Curves, Line, Plane, Point, Shown, Table
 from govaudit.stats.verdict import Reason
 
 Verdict = Literal["compliant", "violated", "inconclusive", "untested"]
@@ -1116,8 +1117,153 @@ def hostile() -> Report:
     return Report.model_validate(data)
 
 
+def _about(value: float, reach: float, n: int | None = None) -> Estimate:
+    return Estimate(value=value, low=value - reach, high=value + reach, n=n)
+
+
+NO_VALUE = Estimate(value=None, undefined="no answer was scored")
+NO_INTERVAL = Estimate(value=0.3, undefined="one cluster")
+
+
+def suites(mark: str = "") -> tuple[Shown, ...]:
+    """Two suites; ``mark`` is put behind every word."""
+    rng = random.Random(3)
+    arms = [name + mark for name in ("base", "prompted", "supervised", "rlaif", "harm-only")]
+    kinds = [name + mark for name in ("homonyms", "fiction", "history", "figurative speech")]
+    steps = [f"step {100 * i}{mark}" for i in range(24)]
+    by_type = Table(
+        "by-type",
+        "Refusals by type of prompt" + mark,
+        (
+            Column("Arm" + mark),
+            Column("Type" + mark),
+            Column("Prompts" + mark),
+            Column("Refused" + mark, "share", plot=True),
+            Column("Against base" + mark, "share", plot=True, mark=0.0),
+            Column("Kappa" + mark, "coefficient"),
+            Column("Remark" + mark),
+        ),
+        tuple(
+            (
+                arm,
+                kind,
+                1_260,
+                Estimate(value=0.1 + 0.1 * i, low=0.05 + 0.1 * i, high=0.2 + 0.1 * i, n=1_260),
+                _about(0.05 - 0.03 * i, 0.1),
+                Estimate(value=None, undefined="one class only" + mark) if i == 2 else _about(0.4, 0.2),
+                "a remark" + mark if i else None,
+            )
+            for arm in arms[:3]
+            for i, kind in enumerate(kinds)
+        ),
+    )
+    empty = Table(
+        "phrases", "Phrases that nobody used" + mark, (Column("Phrase"), Column("Share", "share", True)), ()
+    )
+    refusal = Plane(
+        "plane",
+        "Over- against under-refusal" + mark,
+        "Refused though safe" + mark,
+        "Answered though unsafe" + mark,
+        (
+            Point(arms[0], Estimate(value=0.02, low=0.005, high=0.06), _about(0.6, 0.1)),
+            Point(arms[1], _about(0.2, 0.05), _about(0.1, 0.05)),
+            Point(arms[2], NO_VALUE, _about(0.1, 0.05)),
+            Point(arms[3], NO_INTERVAL, NO_INTERVAL),
+        ),
+        x_scale="share",
+        y_scale="share",
+    )
+    rounds = Curves(
+        "rounds",
+        "Refusals by round" + mark,
+        "Round" + mark,
+        "Refused" + mark,
+        tuple(
+            Line(
+                arm,
+                (1.0, 2.0, 3.0, 4.0),
+                tuple(NO_VALUE if (k, i) == (1, 2) else _about(0.1 * k + 0.05 * i, 0.04) for i in range(4)),
+            )
+            for k, arm in enumerate(arms[:3], 1)
+        ),
+        y_scale="share",
+    )
+    elo = Plane(
+        "elo",
+        "Five arms" + mark,
+        "Helpfulness Elo" + mark,
+        "Harmlessness Elo" + mark,
+        tuple(
+            Point(arm, _about(800 + 120 * i, 45), _about(900 + 60 * i - 20 * i * i, 35))
+            for i, arm in enumerate(arms)
+        ),
+        x_scale="elo",
+        y_scale="elo",
+    )
+    snapshots = Plane(
+        "snapshots",
+        "Snapshots of one training run" + mark,
+        "Helpfulness Elo",
+        "Harmlessness Elo",
+        tuple(
+            Point(
+                step,
+                _about(1000 + 6 * i - 0.35 * i * i + rng.gauss(0, 8), 18),
+                _about(700 + 300 * (1 - math.exp(-i / 7)) + rng.gauss(0, 8), 22),
+            )
+            for i, step in enumerate(steps)
+        ),
+        path=tuple(steps),
+        x_scale="elo",
+        y_scale="elo",
+    )
+    length = Curves(
+        "length",
+        "Length over training" + mark,
+        "Step",
+        "Words per answer",
+        tuple(
+            Line(
+                arm,
+                tuple(100.0 * i for i in range(24)),
+                tuple(_about(40 + i * (k + 1) + rng.gauss(0, 1), 4) for i in range(24)),
+            )
+            for k, arm in enumerate(arms[3:])
+        ),
+    )
+    one = Plane(
+        "one", "One arm", "Words", "Characters", (Point(arms[0], _about(3.2, 0.4), _about(0.001, 0.0005)),)
+    )
+    none = Plane("none", "No arm has a value", "Words", "Characters", (Point(arms[0], NO_VALUE, NO_VALUE),))
+    return (
+        Shown(
+            "refusals",
+            "Over- and under-refusal" + mark,
+            (
+                "Arm rlaif refuses more of the safe prompts than base." + mark,
+                "No arm is better on both." + mark,
+            ),
+            (by_type, empty),
+            (refusal, rounds),
+            ("The prompts are made up." + mark,),
+        ),
+        Shown(
+            "elo", "Elo" + mark, ("Five arms on one plane." + mark,), (), (elo, snapshots, length, one, none)
+        ),
+    )
+
+
+def hostile_suites() -> tuple[Shown, ...]:
+    """:func:`suites` with an attack in every string."""
+    return suites(ATTACK)
+
+
 if __name__ == "__main__":
+    from govaudit.reports import html, markdown, saving
     from govaudit.reports.saving import save
 
+    for module in (html, markdown, saving):
+        module.suites_of = lambda report: suites()  # type: ignore[attr-defined]
     for make in (full, small, bare, hostile):
         save(make(), Path(sys.argv[1]) / make.__name__)

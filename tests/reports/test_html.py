@@ -7,6 +7,8 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -23,6 +25,7 @@ from govaudit.reports.document import Report
 from govaudit.reports.html import LONGEST_TEXT, Page, agreement, dumps, rate, render_html, shown
 from govaudit.reports.part import Estimate
 from govaudit.reports.saving import save
+from govaudit.reports.shown import Shown
 from govaudit.stats.verdict import Reason, Verdict
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -95,8 +98,17 @@ def reports(sample: ModuleType) -> dict[str, Report]:
 
 
 @pytest.fixture(scope="module")
-def texts(reports: dict[str, Report]) -> dict[str, str]:
-    return {name: render_html(report) for name, report in reports.items()}
+def texts(
+    reports: dict[str, Report],
+    sample: ModuleType,
+    showing: Callable[[tuple[Shown, ...]], AbstractContextManager[None]],
+) -> dict[str, str]:
+    found = {name: render_html(report) for name, report in reports.items()}
+    with showing(sample.suites()):
+        found["measured"] = render_html(reports["small"])
+    with showing(sample.hostile_suites()):
+        found["hostile-measured"] = render_html(reports["hostile"])
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +117,9 @@ def pages(texts: dict[str, str]) -> dict[str, Node]:
 
 
 EVERY = pytest.mark.parametrize("name", ["full", "small", "bare", "hostile"])
+EVERY_PAGE = pytest.mark.parametrize(
+    "name", ["full", "small", "bare", "hostile", "measured", "hostile-measured"]
+)
 
 
 @EVERY
@@ -114,7 +129,7 @@ def test_the_same_report_gives_the_same_page(
     assert render_html(reports[name]) == texts[name]
 
 
-@EVERY
+@EVERY_PAGE
 def test_nothing_is_loaded_and_nothing_runs(pages: dict[str, Node], name: str) -> None:
     page = pages[name]
     for tag in (
@@ -143,7 +158,7 @@ def test_nothing_is_loaded_and_nothing_runs(pages: dict[str, Node], name: str) -
     assert not re.search(r"@import|url\(|@font-face|expression\(", style)
 
 
-@EVERY
+@EVERY_PAGE
 def test_the_content_policy_forbids_everything_but_the_one_style_sheet(
     pages: dict[str, Node], name: str
 ) -> None:
@@ -162,8 +177,9 @@ def test_the_content_policy_forbids_everything_but_the_one_style_sheet(
     ]
 
 
-def test_hostile_text_is_shown_as_text_in_full(sample: ModuleType, pages: dict[str, Node]) -> None:
-    seen = pages["hostile"].text
+@pytest.mark.parametrize("name", ["hostile", "hostile-measured"])
+def test_hostile_text_is_shown_as_text_in_full(sample: ModuleType, pages: dict[str, Node], name: str) -> None:
+    seen = pages[name].text
     for part in (
         "<script>alert(1)</script>",
         "<img src=x onerror=alert(2)>",
@@ -195,7 +211,7 @@ def test_an_address_that_is_not_of_the_web_is_no_link(pages: dict[str, Node]) ->
 
 
 def test_characters_that_hide_or_turn_text_appear_as_code_points_only(texts: dict[str, str]) -> None:
-    assert not words.UNSEEN.search(texts["hostile"])
+    assert not words.UNSEEN.search(texts["hostile"]) and not words.UNSEEN.search(texts["hostile-measured"])
     for code in ("0000", "0007", "001B", "0085", "202E", "2066", "200B", "2028", "E0041", "FFFE"):
         assert f"U+{code}" in texts["hostile"]
 
@@ -216,7 +232,7 @@ def test_a_long_text_is_cut_in_sight_and_says_how_much_is_missing() -> None:
     assert str(shown("a" * LONGEST_TEXT)) == "a" * LONGEST_TEXT
 
 
-@EVERY
+@EVERY_PAGE
 def test_ids_are_unique_and_every_inner_link_has_its_target(pages: dict[str, Node], name: str) -> None:
     nodes = pages[name].all()
     ids = Counter(node.get("id") for node in nodes if "id" in node.attributes)
@@ -229,14 +245,14 @@ def test_ids_are_unique_and_every_inner_link_has_its_target(pages: dict[str, Nod
             assert target in ids
 
 
-@EVERY
+@EVERY_PAGE
 def test_headings_go_down_one_level_at_a_time(pages: dict[str, Node], name: str) -> None:
     levels = [int(node.tag[1]) for node in pages[name].all("h1", "h2", "h3", "h4", "h5", "h6")]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-@EVERY
+@EVERY_PAGE
 def test_tables_have_captions_scoped_headers_and_rows_of_one_width(pages: dict[str, Node], name: str) -> None:
     for table in pages[name].all("table"):
         assert table.all("caption")[0].text.strip()
@@ -252,7 +268,7 @@ def test_tables_have_captions_scoped_headers_and_rows_of_one_width(pages: dict[s
         assert len(widths) == 1, table.all("caption")[0].text
 
 
-@EVERY
+@EVERY_PAGE
 def test_figures_say_in_words_what_they_show_or_are_hidden_from_readers_of_words(
     pages: dict[str, Node], name: str
 ) -> None:
@@ -323,7 +339,7 @@ def test_verdicts_in_the_clause_table_add_up_to_the_counts_in_the_document(
         assert sum(page.counts[arm].values()) == len(report.clauses)
 
 
-@EVERY
+@EVERY_PAGE
 def test_no_rate_stands_without_its_interval_or_the_reason_for_having_none(
     pages: dict[str, Node], name: str
 ) -> None:
@@ -341,7 +357,7 @@ def test_a_number_without_interval_says_why() -> None:
     assert "undefined" in rate(Estimate(value=float("nan"), low=0.1, high=0.2))
 
 
-@EVERY
+@EVERY_PAGE
 def test_the_word_compliant_is_only_ever_a_verdict(pages: dict[str, Node], name: str) -> None:
     def strip(node: Node) -> str:
         if "v" in node.classes or node.tag in ("style", "title"):
@@ -465,6 +481,9 @@ def test_a_code_of_a_later_version_is_shown_as_it_is(pages: dict[str, Node]) -> 
         (0.0123, "1.2"),
         (0.9996, ">99.9"),
         (1, "100.0"),
+        (-0.031, "−3.1"),
+        (-0.0004, ">−0.1"),
+        (-1e-17, "0.0"),
         (None, "–"),
     ],
 )
@@ -476,6 +495,72 @@ def test_times_are_written_out_and_unreadable_ones_left_alone() -> None:
     assert words.when("2025-11-21T10:14:09Z") == "21 November 2025, 10:14 UTC"
     assert words.when("2025-11-21T10:14:09+02:00") == "21 November 2025, 10:14"
     assert words.when("yesterday") == "yesterday"
+
+
+def test_measurements_stand_between_groups_and_coverage_and_in_the_contents(pages: dict[str, Node]) -> None:
+    def sections(name: str) -> list[str]:
+        return [node.get("id") for node in pages[name].all("section")]
+
+    def contents(name: str) -> list[str]:
+        (nav,) = pages[name].all("nav")
+        return [link.get("href")[1:] for link in nav.all("a")]
+
+    place = sections("measured").index("measurements")
+    assert sections("measured")[place - 1 : place + 2] == ["groups", "measurements", "coverage"]
+    for name in ("measured", "small"):
+        assert contents(name) == sections(name)
+        numbers = [h.all("span")[0].text for h in pages[name].all("h2")]
+        assert numbers == [str(n) for n in range(1, len(sections(name)) + 1)]
+    assert "measurements" not in sections("small")
+
+
+def test_every_suite_says_its_claims_first_and_its_notes_last(
+    sample: ModuleType, pages: dict[str, Node]
+) -> None:
+    blocks = [node for node in pages["measured"].all("article") if "suite" in node.classes]
+    assert [block.all("h3")[0].text for block in blocks] == [shown.title for shown in sample.suites()]
+    for block, suite in zip(blocks, sample.suites(), strict=True):
+        texts = [
+            *suite.claims,
+            *(f.caption for f in suite.figures),
+            *(t.caption for t in suite.tables),
+            *suite.notes,
+        ]
+        places = [block.text.index(text) for text in texts]
+        assert places == sorted(places)
+
+
+def test_the_rows_of_a_suite_hold_the_numbers_with_intervals_and_what_is_missing_with_the_reason(
+    pages: dict[str, Node],
+) -> None:
+    (table,) = [
+        t for t in pages["measured"].all("table") if t.all("caption")[0].text == "Refusals by type of prompt"
+    ]
+    heads = [head.text for head in table.all("thead")[0].all("th")]
+    assert heads[3] == "Refused, % [95 %]" and heads[4].startswith("Refused: interval on a common axis, %")
+    first, third = (table.all("tbody")[0].all("tr")[i] for i in (0, 2))
+    cells = [node.text for node in first.all("th", "td")]
+    assert cells[:4] == ["base", "homonyms", "1,260", "10.0 [5.0, 20.0] of 1,260"]
+    assert cells[5] == "5.0 [−5.0, 15.0]"
+    assert "undefined: one class only" in third.text
+    (drawn,) = first.all("td")[3].all("line")
+    assert (drawn.get("x1"), drawn.get("x2")) == ("10%", "40%")  # 5 to 20 % on an axis to 50 %
+
+
+def test_a_table_without_rows_says_so(pages: dict[str, Node]) -> None:
+    (table,) = [
+        t for t in pages["measured"].all("table") if t.all("caption")[0].text == "Phrases that nobody used"
+    ]
+    assert "nothing to list" in table.text
+
+
+def test_a_point_without_a_value_is_named_and_not_drawn(pages: dict[str, Node]) -> None:
+    (figure,) = [node for node in pages["measured"].all("figure") if node.get("id") == "suite-refusals-plane"]
+    assert "Not drawn, for want of a value: supervised." in figure.text
+    dots = figure.all("circle")
+    assert Counter(node.get("class") for node in dots) == {"pt": 2, "pt-o": 1}
+    (none,) = [node for node in pages["measured"].all("figure") if node.get("id") == "suite-elo-none"]
+    assert "Nothing to draw" in none.text and not none.all("svg")
 
 
 def luminance(colour: str) -> float:
