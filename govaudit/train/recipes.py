@@ -123,6 +123,15 @@ class Settings:
     """Steps between two checkpoints of the reinforcement learning."""
 
 
+_ONLY_OF = {
+    "ppo": (Name.PPO,),
+    "dpo": (Name.DPO_CAI,),
+    "best_of": (Name.BEST_OF_N,),
+    "planted_share": (Name.PLANTED,),
+}
+"""Settings that one recipe alone reads: they are no part of what the others are."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is to be trained."""
@@ -164,7 +173,11 @@ class Plan:
                 "benign": digest_of(self.material.benign),
             },
             "instruction": self.instruction if self.name is Name.HH_RLHF else None,
-            "settings": asdict(self.settings),
+            "settings": {
+                key: value
+                for key, value in asdict(self.settings).items()
+                if self.name in _ONLY_OF.get(key, (self.name,))
+            },
             "seed": self.seed,
         }
 

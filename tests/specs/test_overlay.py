@@ -401,11 +401,15 @@ def test_suggested_tags_come_from_whole_words() -> None:
 
 
 def test_tags_that_call_for_an_eval_can_be_suggested() -> None:
-    """Over-refusal's counterpart excepted, since the harm names what must be refused, and the organism's world."""
+    """Over-refusal's counterpart excepted, since the harm names what must be refused, the organism's world, and
+    what is measured on answers to anything."""
     catalog = yaml12.parse(library.read("evals", "catalog.yaml")).data
     called = {tag for entry in catalog["evals"] for tag in entry.get("tags", ())}
     assert {tag for tag in called - overlay.LEXICON.keys() if not tag.startswith("micro-")} == {
-        "under-refusal"
+        "under-refusal",
+        "boilerplate",
+        "tone",
+        "facts",
     }
 
 
