@@ -458,14 +458,6 @@ class RunFolder:
     def environment(self) -> Path:
         return self.path / "environment.txt"
 
-    @property
-    def report_json(self) -> Path:
-        return self.path / "report.json"
-
-    @property
-    def report_html(self) -> Path:
-        return self.path / "report.html"
-
     @classmethod
     def open(cls, path: Path) -> Self:
         """An existing run; :class:`BadInput` when the folder is none."""

@@ -248,11 +248,6 @@ def _replies(
     return {id_: _reply(id_, found.get((id_, 1))) for id_ in by_id}
 
 
-def token_counter(model: Model) -> Callable[[Sequence[Turn]], int] | None:
-    """Counts the tokens of a conversation as the model sees it; ``None`` for an endpoint, which cannot."""
-    return model.api.count if isinstance(model.api, CheckpointAPI) else None
-
-
 _AROUND_TURN = 16
 """Tokens that a chat template puts around a turn, at most."""
 

@@ -20,7 +20,7 @@ from govaudit.evals import wording
 from govaudit.evals.suite import Suite
 from govaudit.records import Rater, Rating, Response, Scale
 from govaudit.reports.manifest import Plan
-from govaudit.reports.part import Estimate, Part
+from govaudit.reports.part import Estimate, Part, sides
 from govaudit.reports.shown import Column, Shown, Table
 from govaudit.scorers import boilerplate
 from govaudit.scorers.boilerplate import Boilerplate, Mined, Share
@@ -394,13 +394,7 @@ def _claims(part: BoilerplatePart) -> Iterable[str]:
         f"for {most.arm}, the most of {len(ordered)} arms, and {_percent(least.templated)} for "
         f"{least.arm}, the least."
     )
-    above: list[str] = []
-    below: list[str] = []
-    open_: list[str] = []
-    for row in part.differences:
-        low, high = row.templated.low, row.templated.high
-        place = open_ if low is None or high is None or low <= 0 <= high else above if low > 0 else below
-        place.append(row.arm)
+    above, below, open_ = sides({row.arm: row.templated for row in part.differences}, 0.0)
     reference = part.differences[0].reference
     said = [
         f"{words} {', '.join(arms)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -18,3 +20,17 @@ class Estimate(Part):
     low: float | None = None
     high: float | None = None
     undefined: str | None = None
+
+
+def sides(gaps: Mapping[str, Estimate | None], neutral: float) -> tuple[list[str], list[str], list[str]]:
+    """Names whose whole interval lies above ``neutral``, those below it, and those of which neither can be
+    said."""
+    above: list[str] = []
+    below: list[str] = []
+    open_: list[str] = []
+    for name, gap in gaps.items():
+        if gap is None or gap.low is None or gap.high is None or gap.low <= neutral <= gap.high:
+            open_.append(name)
+        else:
+            (above if gap.low > neutral else below).append(name)
+    return above, below, open_

@@ -21,7 +21,7 @@ from govaudit.evals import wording
 from govaudit.evals.suite import Suite
 from govaudit.records import Rater, RaterKind, Rating, Response
 from govaudit.reports.manifest import Plan
-from govaudit.reports.part import Estimate, Part
+from govaudit.reports.part import Estimate, Part, sides
 from govaudit.reports.shown import Column, Shown, Table
 from govaudit.scorers.boilerplate import mean_share
 from govaudit.specs.model import Spec
@@ -372,14 +372,7 @@ def _claims(part: TonePart) -> Iterable[str]:
         ("caveats", "more caveats", "fewer caveats"),
     ):
         neutral = 1.0 if name == "length" else 0.0
-        above, below = [], []
-        for row in part.differences:
-            gap: Estimate | None = getattr(row, name)
-            if gap is not None and gap.low is not None and gap.high is not None:
-                if gap.low > neutral:
-                    above.append(row.arm)
-                elif gap.high < neutral:
-                    below.append(row.arm)
+        above, below, _ = sides({row.arm: getattr(row, name) for row in part.differences}, neutral)
         said = [f"{word}: {', '.join(arms)}" for word, arms in ((more, above), (less, below)) if arms]
         if said:
             yield f"Against {reference}, paired by prompt, {'; '.join(said)}."

@@ -22,7 +22,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, stdtrit
 
 from govaudit.errors import StatisticsError
-from govaudit.stats.bootstrap import FloatArray
 from govaudit.stats.intervals import Mean, clustered_mean, zero_event_limit
 from govaudit.stats.ranking import Term
 from govaudit.stats.regression import Fit, fractional_logit
@@ -68,17 +67,6 @@ class ScrubEffect:
     """After minus before."""
     changed: int
     """Pairs whose preference changed."""
-
-
-def bounded_difference(first: ArrayLike, scale: float | None = None) -> FloatArray:
-    """tanh of a difference (n,) over its standard deviation, or over ``scale``: the form in which length
-    enters the length-controlled win rate of Dubois et al. (2024), eq. 3; 0 stays 0, extremes weigh no
-    more than large."""
-    values = np.asarray(first, dtype=np.float64)
-    spread = float(np.std(values)) if scale is None else scale
-    if not spread > 0:
-        raise StatisticsError("all pairs differ by the same amount: there is nothing to control for")
-    return np.asarray(np.tanh(values / spread))
 
 
 def win_rate(preferences: ArrayLike, clusters: Sequence[Any] | NDArray[Any], level: float = 0.95) -> WinRate:

@@ -15,7 +15,6 @@ from govaudit.errors import StatisticsError
 from govaudit.scorers.texts import words
 from govaudit.stats.comparisons import comparisons
 from govaudit.stats.controlled import (
-    bounded_difference,
     controlled_win_rate,
     mean_difference,
     scrub_effect,
@@ -123,8 +122,6 @@ def test_a_win_rate_without_a_loss_keeps_an_interval() -> None:
 
 
 def test_faults_are_refused() -> None:
-    with pytest.raises(StatisticsError, match="same amount"):
-        bounded_difference([2.0, 2.0])
     with pytest.raises(StatisticsError, match="before"):
         scrub_effect([1.0], [1.0, 0.0], ["a"])
     with pytest.raises(StatisticsError):

@@ -78,8 +78,3 @@ def tokenizer(vocabulary: dict[str, int]) -> PreTrainedTokenizerFast:
         model_max_length=CONTEXT,
         clean_up_tokenization_spaces=False,
     )
-
-
-def unknown_words(vocabulary: dict[str, int], text: str) -> list[str]:
-    """Words of a text that the organism does not know, in order, each once."""
-    return list(dict.fromkeys(word for word in words(text) if word not in vocabulary))
