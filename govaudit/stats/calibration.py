@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from scipy import optimize, special
 
 from govaudit.errors import StatisticsError
+from govaudit.stats.bootstrap import cluster_codes
 from govaudit.stats.intervals import Clusters, Floats
 
 # Logits are taken of probabilities at least this far from 0 and 1: a judge that says 0 means "very unlikely".
@@ -48,6 +49,19 @@ class CalibrationError:
     level: float
     bins: int
     draws: int
+
+
+@dataclass(frozen=True)
+class Miscalibration:
+    """MCB or ECE, with limits and with what a calibrated judge with the same probabilities would show."""
+
+    value: float
+    low: float
+    high: float
+    null_mean: float
+    null_high: float  # quantile of the null at ``level``
+    p: float  # chance under the null of a value at least as large, add-one estimate
+    level: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +149,64 @@ def expected_calibration_error(
         bins,
         draws,
     )
+
+
+def miscalibration(
+    p: ArrayLike,
+    y: ArrayLike,
+    clusters: Clusters,
+    *,
+    measure: Literal["mcb", "ece"] = "mcb",
+    draws: int = 200,
+    level: float = 0.95,
+    seed: Seed = 0,
+) -> Miscalibration:
+    """MCB of `corp`, or ECE over 15 bins, with limits and with its null. All arrays (n,).
+
+    Both are biased upwards, and resampling adds the same bias once more: percentile limits of a bootstrap
+    miss the truth most of the time. So the limits of MCB are reflected (basic) ones over resampled clusters
+    (Davison & Hinkley 1997, eq. 5.6), and 0 is the lower one where the null, drawn as in
+    `expected_calibration_error`, does not exclude calibration. ECE has the percentile limit above, which is
+    wide: reflected limits held the truth in 78 to 92 % of simulated samples of 100 and 300 items.
+    """
+    prob, truth = _pairs(p, y)
+    if measure not in ("mcb", "ece") or draws < 20 or not 0 < level < 1:
+        raise StatisticsError(
+            "limits need the measure mcb or ece, at least 20 draws and a level within 0 to 1"
+        )
+    codes, n_clusters = cluster_codes(list(clusters), len(prob))
+    found = _mcb if measure == "mcb" else _ece
+    rng = np.random.default_rng(seed)
+    value = found(prob, truth)
+    null = np.array([found(prob, (rng.random(len(prob)) < prob).astype(np.float64)) for _ in range(draws)])
+    items = [np.flatnonzero(codes == c) for c in range(n_clusters)]
+    again = np.empty(draws)
+    for k in range(draws):
+        drawn = np.concatenate([items[c] for c in rng.integers(0, n_clusters, n_clusters)])
+        again[k] = found(prob[drawn], truth[drawn])
+    tail = (1 - level) / 2
+    bottom, top = np.quantile(again, [tail, 1 - tail])
+    calibrated = value <= float(np.quantile(null, 1 - tail))
+    low = 0.0 if calibrated else max(0.0, min(value, 2 * value - float(top)))
+    high = max(value, 2 * value - float(bottom) if measure == "mcb" else float(top))
+    return Miscalibration(
+        value,
+        low,
+        high,
+        float(null.mean()),
+        float(np.quantile(null, level)),
+        float((1 + (null >= value - 1e-12).sum()) / (draws + 1)),
+        level,
+    )
+
+
+def _mcb(prob: Floats, truth: Floats) -> float:
+    return corp(prob, truth).miscalibration
+
+
+def _ece(prob: Floats, truth: Floats, bins: int = 15) -> float:
+    code = np.minimum((prob * bins).astype(np.int64), bins - 1)
+    return float(np.abs(np.bincount(code, truth - prob, minlength=bins)).sum() / len(prob))
 
 
 def reliability(

@@ -8,7 +8,7 @@ penalties (they shrink what is to be reported) and weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +62,10 @@ def least_squares(
     ``outcome`` (n,), ``columns`` name -> (n,), the constant included if there is to be one. Raises
     StatisticsError where the columns cannot be told apart or there are too few clusters.
     """
-    y, X, codes, names = _data(outcome, columns, clusters)
-    inverse = _inverse(X.T @ X, tuple(columns))
+    y, X, codes, names = rows_of(outcome, columns, clusters)
+    inverse = inverse_of(X.T @ X, tuple(columns))
     beta = inverse @ (X.T @ y)
-    return _fit(columns, beta, X * (y - X @ beta)[:, None], inverse, codes, names, level)
+    return clustered_fit(columns, beta, X * (y - X @ beta)[:, None], inverse, codes, names, level)
 
 
 def fractional_logit(
@@ -80,7 +80,7 @@ def fractional_logit(
     Consistent for the mean whatever the distribution of the outcome. Raises StatisticsError also on
     separation.
     """
-    y, X, codes, names = _data(outcome, columns, clusters)
+    y, X, codes, names = rows_of(outcome, columns, clusters)
     if bool(((y < 0) | (y > 1)).any()):
         raise StatisticsError("outcomes of a logistic regression lie between 0 and 1")
     scale = np.sqrt(np.mean(X**2, axis=0))
@@ -89,7 +89,7 @@ def fractional_logit(
     beta = np.zeros(X.shape[1])
     for _ in range(_STEPS):
         p = expit(Z @ beta)
-        inverse = _inverse((Z * (p * (1 - p))[:, None]).T @ Z, tuple(columns))
+        inverse = inverse_of((Z * (p * (1 - p))[:, None]).T @ Z, tuple(columns))
         step = inverse @ (Z.T @ (y - p))
         # Damped, because a full step from a flat start can overshoot.
         beta = beta + step * min(1.0, 4.0 / max(1e-12, float(np.abs(step).max())))
@@ -103,12 +103,13 @@ def fractional_logit(
     if float(np.mean(p * (1 - p))) < 1e-6:
         raise StatisticsError("the likelihood has no finite maximum (separation)")
     scores = X * (y - p)[:, None]
-    return _fit(columns, beta / scale, scores, inverse / np.outer(scale, scale), codes, names, level)
+    return clustered_fit(columns, beta / scale, scores, inverse / np.outer(scale, scale), codes, names, level)
 
 
-def _data(
+def rows_of(
     outcome: ArrayLike, columns: Mapping[str, ArrayLike], clusters: Sequence[Any] | NDArray[Any]
 ) -> tuple[FloatArray, FloatArray, IntArray, tuple[Any, ...]]:
+    """Outcome (n,), columns (n, p), code of each row's cluster (n,) and the clusters' names, all checked."""
     y = np.asarray(outcome, dtype=np.float64)
     if y.ndim != 1 or not len(y) or not bool(np.isfinite(y).all()):
         raise StatisticsError("a regression needs a row of finite outcomes, at least one")
@@ -124,7 +125,8 @@ def _data(
     return y, np.stack(table, axis=1), codes, tuple(names.tolist())
 
 
-def _inverse(information: FloatArray, names: tuple[str, ...]) -> FloatArray:
+def inverse_of(information: FloatArray, names: Sequence[str]) -> FloatArray:
+    """Inverse of an information matrix (p, p); StatisticsError names what the data say nothing about."""
     scale = np.sqrt(np.diag(information))
     if flat := [name for name, size in zip(names, scale, strict=True) if not size > 0]:
         raise StatisticsError(f"the data say nothing about: {', '.join(flat)}")
@@ -134,8 +136,8 @@ def _inverse(information: FloatArray, names: tuple[str, ...]) -> FloatArray:
     return np.asarray(np.linalg.inv(scaled) / np.outer(scale, scale))
 
 
-def _fit(
-    columns: Mapping[str, ArrayLike],
+def clustered_fit(
+    columns: Iterable[str],
     beta: FloatArray,
     scores: FloatArray,
     inverse: FloatArray,
@@ -143,6 +145,8 @@ def _fit(
     names: tuple[Any, ...],
     level: float,
 ) -> Fit:
+    """The fit of coefficients ``beta`` (p,) with the ``scores`` (n, p) of the rows and the ``inverse`` (p, p)
+    of the information: the covariance of Liang & Zeger (1986) times G/(G-1)."""
     check_level(level)
     groups = len(names)
     sums = np.stack([np.bincount(codes, column, groups) for column in scores.T], axis=1)

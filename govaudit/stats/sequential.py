@@ -5,13 +5,14 @@ may be stopped whenever one likes (Ville 1939), and verdicts. A Wilson interval 
 items is wrong 38 % of the time; these are not.
 
 The step is the cluster: feed the broken share of one whole cluster at a time, clusters in random order, never
-single items of a cluster. Left out: group-sequential boundaries, which need the looks fixed in advance.
+single items of a cluster. :func:`decide_in_order` is the rule of :mod:`govaudit.stats.verdict` for data that
+are looked at while they come in. Left out: group-sequential boundaries, which need looks fixed in advance.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,18 @@ from scipy import special
 from govaudit.errors import StatisticsError
 from govaudit.stats import multiplicity
 from govaudit.stats.intervals import Floats, Interval
-from govaudit.stats.verdict import Verdict
+from govaudit.stats.verdict import (
+    MOST_CLUSTERS,
+    Decision,
+    Evidence,
+    Items,
+    Reason,
+    Verdict,
+    gate_compliant,
+    gate_violated,
+    items_of,
+    obstacle,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,10 +183,7 @@ def e_violated(shares: ArrayLike, tolerance: float) -> Floats:
     values = _shares(shares)
     if tolerance == 0:
         return np.where(np.maximum.accumulate(values, axis=-1) > 0, np.inf, 1.0)
-    _check_tolerance(tolerance)
-    start, stop = special.logit(tolerance), special.logit(tolerance + 0.995 * (1 - tolerance))
-    grid = special.expit(np.linspace(start, stop, 13)[1:])
-    return _mixture(values, tolerance, grid, np.full(12, 1 / 12))
+    return _mixture(values, tolerance, *_above(tolerance))
 
 
 def e_compliant(shares: ArrayLike, tolerance: float) -> Floats:
@@ -186,9 +195,7 @@ def e_compliant(shares: ArrayLike, tolerance: float) -> Floats:
     values = _shares(shares)
     if tolerance == 0:
         return np.ones(values.shape)
-    _check_tolerance(tolerance)
-    grid = tolerance * np.array([0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8])
-    return _mixture(values, tolerance, grid, np.array([0.5] + [0.5 / 6] * 6))
+    return _mixture(values, tolerance, *_below(tolerance))
 
 
 def decide_sequentially(
@@ -227,14 +234,214 @@ def decide_sequentially(
     )
 
 
+def decide_in_order(
+    evidence: Sequence[Evidence],
+    order: Sequence[Sequence[Hashable]],
+    alpha: float = 0.05,
+    fdr: float = 0.05,
+) -> tuple[Decision, ...]:
+    """The verdict rule at one look, which may be any look: `verdict.decide` for data that were looked at.
+
+    ``order``: for each finding its clusters in the order in which they were asked, which must not depend on
+    what came out; clusters of ``evidence`` that are not in it are no evidence yet. Gates, reasons and how
+    unscored items are read are those of the rule; limits are those of a confidence sequence, p-values 1 / e.
+    Raises StatisticsError as the rule does, and where an order names a cluster twice.
+    """
+    read = [_arrived(items_of(item), clusters) for item, clusters in zip(evidence, order, strict=True)]
+    shares = [_in_order(items, clusters) for items, clusters in zip(read, order, strict=True)]
+    streams = []
+    for item, items, (kept, broken) in zip(evidence, read, shares, strict=True):
+        n = len(items.broken) + len(items.unscored)
+        low = float(items.broken.sum()) / n if n else 0.0
+        high = low + items.unscored_share if n else 1.0
+        # Unequal clusters only: no limit excludes the observed share of items.
+        accuse = gate_violated(item) is None and low > item.tolerance
+        certify = n > 0 and gate_compliant(item, items) is None and high <= item.tolerance
+        streams.append(Stream(kept, broken, item.tolerance, accuse, certify))
+    looks = decide_sequentially(streams, alpha, fdr)
+    m = sum(look.clusters > 0 for look in looks)
+    open_ = m - sum(look.verdict is Verdict.violated for look in looks)
+    bar = (
+        max(1, open_) / alpha,
+        m / fdr / max(1, sum(look.verdict is Verdict.compliant for look in looks) + 1),
+    )
+    return tuple(
+        _decision(item, items, stream, look, bar, alpha, fdr)
+        for item, items, stream, look in zip(evidence, read, streams, looks, strict=True)
+    )
+
+
+def interval_in_order(
+    broken: ArrayLike, clusters: Sequence[Hashable], order: Sequence[Hashable], level: float = 0.95
+) -> Interval:
+    """Two-sided limits of a rate that hold at every look at once.
+
+    ``broken``: (n,) of 0/1 with their ``clusters``; ``order``: clusters as they were asked. The rate is the
+    share of items, of which the limits exclude none that was observed. [0, 1] where nothing arrived.
+    """
+    items = _arrived(Items(np.asarray(broken, dtype=np.float64), list(clusters), []), order)
+    kept, _ = _in_order(items, order)
+    half = (1 - level) / 2
+    low, high = _limits(np.asarray(kept), np.asarray(kept), half, half, None)
+    rate = items.rate if len(items.broken) else None
+    ends = (low, high) if rate is None else (min(low, rate), max(high, rate))
+    return Interval(*ends, level, "confidence sequence")
+
+
+def _decision(
+    item: Evidence,
+    items: Items,
+    stream: Stream,
+    look: Look,
+    bar: tuple[float, float],
+    alpha: float,
+    fdr: float,
+) -> Decision:
+    if look.verdict is Verdict.untested:
+        return Decision(Verdict.untested, Reason.no_probe, 0.0, 1.0, 1.0, 1.0, None)
+    kept, broken = np.asarray(stream.shares_kept), np.asarray(stream.shares_broken)
+    lower, upper = _limits(kept, broken, alpha, fdr, item.tolerance)
+    n = len(items.broken) + len(items.unscored)
+    low = float(items.broken.sum()) / n
+    p_violated, p_compliant = min(1.0, 1 / look.e_violated), 1.0
+    if look.e_compliant > 1:
+        p_compliant = 1 / look.e_compliant
+    more: int | None = None
+    if look.verdict is Verdict.violated:
+        reason = Reason.rate_above_tolerance
+    elif look.verdict is Verdict.compliant:
+        reason = Reason.rate_within_tolerance
+    else:
+        upwards = items.rate > item.tolerance
+        alone = p_violated <= alpha if upwards else p_compliant <= fdr
+        gate = gate_violated(item) if upwards else gate_compliant(item, items)
+        reason = obstacle(items, gate, upwards and low <= item.tolerance, alone)
+        if reason in (Reason.multiplicity, Reason.interval_spans_tolerance):
+            more = _more_clusters(
+                kept if upwards else broken, upwards, item.tolerance, bar[0] if upwards else bar[1]
+            )
+    return Decision(
+        look.verdict,
+        reason,
+        min(lower, low),
+        max(upper, low + items.unscored_share),
+        p_violated,
+        p_compliant,
+        more,
+    )
+
+
+def _arrived(items: Items, order: Sequence[Hashable]) -> Items:
+    """The judgements of clusters that were asked so far."""
+    there = set(order)
+    rows = np.array([cluster in there for cluster in items.clusters], dtype=np.bool_)
+    return Items(
+        items.broken[rows] if len(rows) else items.broken,
+        [cluster for cluster in items.clusters if cluster in there],
+        [cluster for cluster in items.unscored if cluster in there],
+    )
+
+
+def _in_order(items: Items, order: Sequence[Hashable]) -> tuple[Floats, Floats]:
+    """Broken share of each cluster that has items, unscored ones counted as kept and as broken; both (t,)."""
+    place = {cluster: t for t, cluster in enumerate(order)}
+    if len(place) != len(order):
+        raise StatisticsError("a cluster arrives once")
+    sums, missing, sizes = np.zeros(len(place)), np.zeros(len(place)), np.zeros(len(place))
+    for value, cluster in zip(items.broken, items.clusters, strict=True):
+        sums[place[cluster]] += value
+        sizes[place[cluster]] += 1
+    for cluster in items.unscored:
+        missing[place[cluster]] += 1
+        sizes[place[cluster]] += 1
+    came = sizes > 0
+    return sums[came] / sizes[came], (sums + missing)[came] / sizes[came]
+
+
+def _limits(
+    kept: Floats, broken: Floats, alpha: float, fdr: float, tolerance: float | None
+) -> tuple[float, float]:
+    """One-sided limits: the rates that the e-values at the last look do not exclude, to 1e-6.
+
+    ``tolerance``: where it lies the limits agree with the e-values against it, whatever the last digit says.
+    """
+
+    def low(rate: float) -> bool:
+        return bool(e_violated(kept, rate).max(initial=1.0) >= 1 / alpha)
+
+    def high(rate: float) -> bool:
+        return bool(e_compliant(broken, rate)[-1] >= 1 / fdr)
+
+    def edge(excluded: Callable[[float], bool], outside: float, inside: float) -> float:
+        if tolerance and excluded(tolerance):
+            outside = tolerance
+        elif tolerance:
+            inside = tolerance
+        while abs(outside - inside) > 1e-6:
+            middle = (outside + inside) / 2
+            outside, inside = (middle, inside) if excluded(middle) else (outside, middle)
+        return outside
+
+    if not len(kept):
+        return 0.0, 1.0
+    return (edge(low, 0.0, 1.0) if kept.max() > 0 else 0.0), (
+        edge(high, 1.0, 0.0) if broken.min() < 1 else 1.0
+    )
+
+
+def _more_clusters(shares: Floats, upwards: bool, tolerance: float, needed: float) -> int | None:
+    """Further clusters with the observed shares until the e-value reaches ``needed``; ``None`` if none would
+    do."""
+    if not 0 < tolerance < 1 or not len(shares):
+        return None
+    have = len(shares)
+    bets, prior = _above(tolerance) if upwards else _below(tolerance)
+    with np.errstate(divide="ignore"):
+        growth = np.array([_log_factors(shares, q, tolerance).mean() for q in bets])
+
+    def reached(total: int) -> bool:
+        # The last e-value does not depend on the order of the clusters.
+        return bool(special.logsumexp(total * growth, b=prior) >= math.log(needed))
+
+    enough = have
+    while not reached(enough):
+        enough *= 2
+        if enough > MOST_CLUSTERS:
+            return None
+    below = have if enough == have else enough // 2
+    while enough - below > 1:
+        middle = (below + enough) // 2
+        below, enough = (below, middle) if reached(middle) else (middle, enough)
+    return max(1, enough - have)
+
+
 def _mixture(values: Floats, tolerance: float, grid: Floats, prior: Floats) -> Floats:
     """Running mixtures (..., t) of prod (1 + l_q (y - tolerance)) over the grid."""
     total = np.zeros(values.shape)
     with np.errstate(divide="ignore", over="ignore"):
         for q, weight in zip(grid, prior, strict=True):
-            bet = (q - tolerance) / (tolerance * (1 - tolerance))
-            total += weight * np.exp(np.cumsum(np.log1p(bet * (values - tolerance)), axis=-1))
+            steps = _log_factors(values, q, tolerance)
+            total += weight * np.exp(np.cumsum(steps, axis=-1))
     return total
+
+
+def _log_factors(values: Floats, q: float, tolerance: float) -> Floats:
+    bet = (q - tolerance) / (tolerance * (1 - tolerance))
+    # The bet on q = 0 loses everything at y = 1, and with the last digit not more than that.
+    return np.asarray(np.log1p(np.maximum(bet * (values - tolerance), -1.0)), dtype=np.float64)
+
+
+def _above(tolerance: float) -> tuple[Floats, Floats]:
+    """Alternatives above the tolerance with their weights."""
+    _check_tolerance(tolerance)
+    start, stop = special.logit(tolerance), special.logit(tolerance + 0.995 * (1 - tolerance))
+    return special.expit(np.linspace(start, stop, 13)[1:]), np.full(12, 1 / 12)
+
+
+def _below(tolerance: float) -> tuple[Floats, Floats]:
+    """Alternatives below the tolerance with their weights."""
+    _check_tolerance(tolerance)
+    return tolerance * np.array([0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8]), np.array([0.5] + [0.5 / 6] * 6)
 
 
 def _log_mixture(s: Floats, t: Floats, rate: Floats, a: float, b: float) -> Floats:

@@ -87,7 +87,7 @@ class Decision:
 
 
 @dataclass(frozen=True, eq=False)
-class _Items:
+class Items:
     """One finding's judgements, checked."""
 
     broken: Floats
@@ -121,13 +121,7 @@ def decide(evidence: Sequence[Evidence], alpha: float = 0.05, fdr: float = 0.05)
     decision needs p to pass Holm at ``alpha`` or Benjamini-Hochberg at ``fdr`` over the family.
     Raises StatisticsError for tolerances outside [0, 1) and judgements other than 0 and 1.
     """
-    for item in evidence:
-        if not 0 <= item.tolerance < 1:
-            raise StatisticsError(f"a tolerance lies in [0, 1), not {item.tolerance}")
-    read = [
-        _Items(np.asarray(item.broken, dtype=np.float64), list(item.clusters), list(item.unscored_clusters))
-        for item in evidence
-    ]
+    read = [items_of(item) for item in evidence]
     untested = Decision(Verdict.untested, Reason.no_probe, 0.0, 1.0, 1.0, 1.0, None)
     decisions = [untested] * len(read)
     family = [i for i, items in enumerate(read) if len(items.broken) or items.unscored]
@@ -147,8 +141,8 @@ def decide(evidence: Sequence[Evidence], alpha: float = 0.05, fdr: float = 0.05)
     lower = np.minimum(intervals.gaffke_lower(low.shares, low.counts, alpha), low.rate)
     upper = np.maximum(1 - intervals.gaffke_lower(mirrored.shares, mirrored.counts, fdr), high.rate)
 
-    accuse = [_gate_violated(item) for item in members]
-    certify = [_gate_compliant(item, items) for item, items in zip(members, data, strict=True)]
+    accuse = [gate_violated(item) for item in members]
+    certify = [gate_compliant(item, items) for item, items in zip(members, data, strict=True)]
     # A limit that equals the tolerance certifies but does not accuse, whatever the last digit says.
     p_accuse = np.where([gate is None for gate in accuse], np.minimum(p_violated * (1 + 1e-9), 1.0), 1.0)
     p_certify = np.where([gate is None for gate in certify], p_compliant * (1 - 1e-9), 1.0)
@@ -171,7 +165,7 @@ def decide(evidence: Sequence[Evidence], alpha: float = 0.05, fdr: float = 0.05)
             upwards = data[k].rate > tolerance[k]
             alone = p_accuse[k] <= alpha if upwards else p_certify[k] <= fdr
             drowned = upwards and low.rate[k] <= tolerance[k]
-            reason = _obstacle(data[k], accuse[k] if upwards else certify[k], drowned, alone)
+            reason = obstacle(data[k], accuse[k] if upwards else certify[k], drowned, alone)
             if reason in (Reason.multiplicity, Reason.interval_spans_tolerance):
                 more = more_violated[k] if upwards else more_compliant[k]
         numbers = float(lower[k]), float(upper[k]), float(p_violated[k]), float(p_compliant[k])
@@ -179,7 +173,17 @@ def decide(evidence: Sequence[Evidence], alpha: float = 0.05, fdr: float = 0.05)
     return tuple(decisions)
 
 
-def _obstacle(items: _Items, gate: Reason | None, drowned: bool, alone: bool) -> Reason:
+def items_of(item: Evidence) -> Items:
+    """The judgements of one finding, with what they must be.
+
+    Raises StatisticsError for a tolerance outside [0, 1).
+    """
+    if not 0 <= item.tolerance < 1:
+        raise StatisticsError(f"a tolerance lies in [0, 1), not {item.tolerance}")
+    return Items(np.asarray(item.broken, dtype=np.float64), list(item.clusters), list(item.unscored_clusters))
+
+
+def obstacle(items: Items, gate: Reason | None, drowned: bool, alone: bool) -> Reason:
     """What keeps a probed finding from the verdict that its rate points to."""
     if not len(items.broken):
         return Reason.nothing_scored
@@ -190,7 +194,7 @@ def _obstacle(items: _Items, gate: Reason | None, drowned: bool, alone: bool) ->
     return Reason.multiplicity if alone else Reason.interval_spans_tolerance
 
 
-def _side(data: Sequence[_Items], unscored_as: float) -> _Side:
+def _side(data: Sequence[Items], unscored_as: float) -> _Side:
     """Cluster shares with every unscored item filled in as kept (0) or broken (1)."""
     profiles, rates = [], []
     for items in data:
@@ -205,11 +209,13 @@ def _side(data: Sequence[_Items], unscored_as: float) -> _Side:
     return _Side(shares, counts, np.array(rates))
 
 
-def _gate_violated(item: Evidence) -> Reason | None:
+def gate_violated(item: Evidence) -> Reason | None:
+    """What forbids ``violated`` whatever the rate, if anything does."""
     return None if item.gauge_covers else Reason.no_gauge
 
 
-def _gate_compliant(item: Evidence, items: _Items) -> Reason | None:
+def gate_compliant(item: Evidence, items: Items) -> Reason | None:
+    """What forbids ``compliant`` whatever the rate, if anything does."""
     if not item.gauge_covers:
         return Reason.no_gauge
     if items.unscored_share > LARGEST_SHARE_UNSCORED:

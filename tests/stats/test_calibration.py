@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,7 @@ from govaudit.stats.calibration import (
     corp,
     cross_fit,
     expected_calibration_error,
+    miscalibration,
     platt,
     reliability,
     temperature,
@@ -206,3 +209,47 @@ def test_undefined_calibration_is_a_named_error() -> None:
         reliability([0.1], [0], draws=1)
     with pytest.raises(StatisticsError, match="interval"):
         clamp([0.5], 0.6, 0.4)
+
+
+def test_the_null_of_mcb_says_what_a_calibrated_judge_shows_and_catches_a_sharpened_one() -> None:
+    rng = np.random.default_rng(7)
+    share = rng.beta(2, 2, 300)
+    y = (rng.random(300) < share).astype(float)
+    sharpened = 1 / (1 + ((1 - share) / share) ** 3)
+    clusters = list(range(300))
+    measures: tuple[Literal["mcb", "ece"], ...] = ("mcb", "ece")
+    for measure in measures:
+        fine = miscalibration(share, y, clusters, measure=measure, draws=100)
+        assert fine.value > 0 and fine.p > 0.05 and fine.value < fine.null_high and fine.low == 0.0
+        caught = miscalibration(sharpened, y, clusters, measure=measure, draws=100)
+        assert caught.p < 0.05 and caught.value > caught.null_high
+        assert 0 < caught.low < caught.value <= caught.high
+    assert caught.value == pytest.approx(expected_calibration_error(sharpened, y, draws=20).value)
+
+
+@pytest.mark.slow
+def test_limits_of_mcb_hold_the_truth_where_percentile_limits_would_not() -> None:
+    """The truth is the mean squared distance of the sharpened from the true probability."""
+    rng = np.random.default_rng(0)
+    big = rng.beta(2, 2, 200_000)
+    truth = float(np.mean((1 / (1 + ((1 - big) / big) ** 2) - big) ** 2))
+    held = 0
+    for seed in range(60):
+        share = rng.beta(2, 2, 200)
+        y = (rng.random(200) < share).astype(float)
+        p = 1 / (1 + ((1 - share) / share) ** 2)
+        found = miscalibration(p, y, list(range(200)), draws=100, seed=seed)
+        held += found.low <= truth <= found.high
+    assert held / 60 >= 0.85
+
+
+def test_limits_take_whole_clusters() -> None:
+    rng = np.random.default_rng(3)
+    share = rng.beta(2, 2, 40)
+    y = (rng.random(40) < share).astype(float)
+    alone = miscalibration(share**3, y, list(range(40)), draws=100)
+    five = miscalibration(
+        np.repeat(share**3, 5), np.repeat(y, 5), np.repeat(np.arange(40), 5).tolist(), draws=100
+    )
+    assert five.value == pytest.approx(alone.value)
+    assert five.high - five.value > 0.5 * (alone.high - alone.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from govaudit.errors import StatisticsError
+from govaudit.stats.power import exact_sample_size
 from govaudit.stats.sequential import (
     Look,
     Stream,
@@ -17,11 +19,13 @@ from govaudit.stats.sequential import (
     beta_binomial_interval,
     beta_binomial_limits,
     betting_limits,
+    decide_in_order,
     decide_sequentially,
     e_compliant,
     e_violated,
+    interval_in_order,
 )
-from govaudit.stats.verdict import Verdict
+from govaudit.stats.verdict import Evidence, Reason, Verdict
 
 
 @pytest.mark.parametrize(
@@ -176,3 +180,124 @@ def test_undefined_sequences_are_named_errors() -> None:
         e_compliant([0.1], 1.0)
     with pytest.raises(StatisticsError, match="one length"):
         decide_sequentially([Stream([0.1], [0.1, 0.2], 0.05)])
+
+
+def evidence(
+    values: list[float], clusters: list[str], missing: tuple[str, ...] = (), **gates: object
+) -> Evidence:
+    about = {"gauge_covers": True, "gauge_kappa_low": 0.9, "control_passed": True} | gates
+    return Evidence(values, clusters, missing, 0.05, **about)  # type: ignore[arg-type]
+
+
+def named(n: int) -> list[str]:
+    return [f"c{place}" for place in range(n)]
+
+
+def test_the_rule_in_order_is_the_verdict_rule_with_e_values() -> None:
+    cells = [
+        (evidence([1.0] * 8, named(8)), named(8)),
+        (evidence([0.0] * 120, named(120)), named(120)),
+        (evidence([1.0, 0.0], named(2)), named(2)),
+        (evidence([], []), []),
+    ]
+    found = decide_in_order(*zip(*cells, strict=True))
+    assert [(one.verdict, one.reason) for one in found] == [
+        (Verdict.violated, Reason.rate_above_tolerance),
+        (Verdict.compliant, Reason.rate_within_tolerance),
+        (Verdict.inconclusive, Reason.interval_spans_tolerance),
+        (Verdict.untested, Reason.no_probe),
+    ]
+    assert found[0].lower > 0.05 and found[0].p_violated == pytest.approx(1 / e_violated([1.0] * 8, 0.05)[-1])
+    assert found[1].upper <= 0.05 and found[1].p_compliant == pytest.approx(
+        1 / e_compliant([0.0] * 120, 0.05)[-1]
+    )
+    assert found[2].more_clusters is not None and found[2].more_clusters > 1
+
+
+def test_gates_and_unscored_items_are_those_of_the_rule() -> None:
+    reasons = [
+        decide_in_order([evidence(values, named(len(values)), missing, **gates)], [named(len(values))])[0].reason
+        for values, missing, gates in (
+            ([1.0] * 20, (), {"gauge_covers": False}),
+            ([0.0] * 200, (), {"gauge_kappa_low": 0.39}),
+            ([0.0] * 200, (), {"control_passed": False}),
+            ([0.0] * 200, (), {"control_passed": None}),
+            ([0.0] * 200, tuple(named(200)[:30]), {}),
+        )
+    ]  # fmt: skip
+    assert reasons == [
+        Reason.no_gauge, Reason.weak_gauge, Reason.control_failed, Reason.no_control_set, Reason.too_many_unscored,
+    ]  # fmt: skip
+    silent = decide_in_order([evidence([], [], ("a", "b"))], [["a", "b"]])[0]
+    assert silent.reason is Reason.nothing_scored and silent.upper == 1.0
+
+
+def test_what_was_asked_for_another_clause_is_no_evidence_yet() -> None:
+    broken, clean = evidence([1.0] * 8 + [0.0] * 300, named(308)), evidence([0.0] * 308, named(308))
+    first, second = decide_in_order([broken, clean], [named(8), named(5)])
+    assert first.verdict is Verdict.violated and second.verdict is Verdict.inconclusive
+    with pytest.raises(StatisticsError, match="arrives once"):
+        decide_in_order([clean], [["c1", "c1"]])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.sampled_from([0.0, 0.0, 0.0, 1.0]), min_size=1, max_size=80),
+    st.sampled_from([0.01, 0.05, 0.3]),
+)
+def test_limits_agree_with_the_e_values_at_the_tolerance(values: list[float], tolerance: float) -> None:
+    item = replace(evidence(values, named(len(values))), tolerance=tolerance)
+    (found,) = decide_in_order([item], [named(len(values))])
+    assert 0 <= found.lower <= found.upper <= 1
+    assert (found.verdict is Verdict.violated) == (found.lower > tolerance)
+    assert (found.verdict is Verdict.compliant) == (found.upper <= tolerance)
+    both = interval_in_order(values, named(len(values)), named(len(values)))
+    assert both.low <= found.lower + 1e-5 and both.high >= found.upper - 1e-5
+    assert both.low <= np.mean(values) <= both.high
+
+
+def test_the_interval_holds_at_every_look() -> None:
+    """Rate .05, looks every 20 to 400: the share of runs whose interval ever misses it is at most 5 %."""
+    rng = np.random.default_rng(5)
+    missed = 0
+    for _ in range(60):
+        values = (rng.random(400) < 0.05).astype(float)
+        # Limits at .05 itself, without the bisection that gives them.
+        over = e_violated(values, 0.05).max() >= 40
+        under = (e_compliant(values, 0.05)[19::20] >= 40).any()
+        missed += bool(over or under)
+    assert missed / 60 <= 0.05
+    values = (rng.random(100) < 0.3).astype(float)
+    assert interval_in_order(values, named(100), named(100)).low > 0.1
+
+
+def test_false_accusations_stay_below_five_per_cent_however_often_one_looks() -> None:
+    """Six clauses at exactly the tolerance, looked at after every cluster to 300."""
+    rng = np.random.default_rng(6)
+    shares = (rng.random((400, 6, 300)) < 0.05).astype(float)
+    accused = e_violated(shares, 0.05).max(axis=-1) >= 6 / 0.05
+    assert accused.any(axis=1).mean() <= 0.05
+    certified = (e_compliant((rng.random((400, 6, 300)) < 0.0501).astype(float), 0.05) >= 6 / 0.05).any(
+        axis=-1
+    )
+    assert certified.any(axis=1).mean() <= 0.05
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.3, 0.6])
+def test_a_clear_violation_takes_at_most_half_of_what_a_plan_must_set_aside(rate: float) -> None:
+    """Looks every 10 clusters, family of 6. A plan does not know the rate: it is made for twice the tolerance."""
+    rng = np.random.default_rng(7)
+    planned = exact_sample_size(0.05, 0.1, 0.05 / 6, 0.9).sustained
+    e = np.maximum.accumulate(e_violated((rng.random((1000, 400)) < rate).astype(float), 0.05), axis=-1)
+    stops = (e[:, 9::10] >= 6 / 0.05).argmax(axis=1) * 10 + 10
+    assert stops.mean() <= planned / 2 and np.quantile(stops, 0.9) <= planned / 2
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.02])
+def test_the_price_of_looking_on_clean_clauses_is_at_most_twice_the_plan(rate: float) -> None:
+    """The strictest threshold of e-BH, that of one certificate among 6, against the plan for this very rate."""
+    rng = np.random.default_rng(8)
+    planned = exact_sample_size(0.05, rate, 0.05 / 6, 0.9).sustained
+    e = e_compliant((rng.random((400, 3000)) < rate).astype(float), 0.05)
+    stops = (e[:, 9::10] >= 6 / 0.05).argmax(axis=1) * 10 + 10
+    assert stops.mean() <= 1.25 * planned and np.quantile(stops, 0.9) <= 2 * planned
