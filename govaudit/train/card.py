@@ -84,6 +84,7 @@ def _readme(card: dict[str, Any]) -> str:
         f"| recipe | {recipe} |",
         f"| seed | {card['seed']} |",
         f"| base | {_digests(card['base'])} |",
+        *([f"| compares answers | {_digests(card['labeller'])} |"] if "labeller" in card else []),
         f"| spec | {spec['id'] + ' ' + spec['digest'][:16] if spec else 'none'} |",
         f"| weights | {_digests(card['weights'])} |",
         f"| prompts | harmful {card['material']['harmful'][:16]}, benign {card['material']['benign'][:16]} |",

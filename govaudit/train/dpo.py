@@ -170,4 +170,4 @@ def _check(pairs: Sequence[Pair], args: DpoArgs) -> None:
 
 
 def _numbers(row: DpoStep) -> str:
-    return f"loss {row.loss:.3f}" + (f", right {row.accuracy:.2f}" if row.accuracy is not None else "")
+    return f"loss {row.loss:.3f}" + (f" right {row.accuracy:.2f}" if row.accuracy is not None else "")

@@ -14,8 +14,8 @@ is the base against a rule that knows what is right, and ``planted`` is fine-tun
 who knows what is right has written, with one clause broken.
 
 In: a plan. Out: a folder that is a checkpoint, with a training card, and with every stage's records and
-checkpoints below ``stages``. The base plays every part: it writes, criticises, revises and judges. Left out:
-prompts that a model made up.
+checkpoints below ``stages``. The base plays every part: it writes, criticises, revises and judges; only
+comparing answers may be another checkpoint's part. Left out: prompts that a model made up.
 """
 
 from __future__ import annotations
@@ -94,6 +94,11 @@ class _Run:
         """A checkpoint that writes or judges."""
         return policy.load(folder, dtype=self.plan.settings.fit.frozen_dtype())
 
+    @property
+    def labeller(self) -> Policy:
+        """Who compares answers."""
+        return self.base if self.plan.labeller is None else self.loaded(self.plan.labeller)
+
     def seed(self, *about: object) -> int:
         return seed_of(self.plan.seed, *about)
 
@@ -142,7 +147,7 @@ def _check(plan: Plan) -> None:
 
 
 def _read(plan: Plan, base: Policy) -> None:
-    """:class:`BadInput` where the base has no tokens for what it is to read."""
+    """:class:`BadInput` where the base, or who compares answers, has no tokens for what it is to read."""
     texts = []
     for principle in (*plan.constitution.critique, *plan.constitution.feedback):
         for text in (principle.text, principle.revision_request):
@@ -152,6 +157,8 @@ def _read(plan: Plan, base: Policy) -> None:
     for prompt in prompts.values():
         texts += [vocabulary.Text(turn.content or "", path=plan.prompts_path) for turn in prompt.turns]
     vocabulary.check(base.tokenizer, texts)
+    if plan.labeller is not None:
+        vocabulary.check(policy.load(plan.labeller, device="cpu").tokenizer, texts)
 
 
 # --- supervised: chains of critique and revision, answers to benign prompts, fine-tuning on both
@@ -192,7 +199,7 @@ def _helpful(run: _Run, folder: Path) -> Summary:
     """The base's own answers to benign prompts."""
     plan, settings = run.plan, run.plan.settings
     prompts = plan.material.some(Kind.BENIGN, settings.helpful, plan.seed, "helpful")
-    with run.progress("answers to benign prompts", len(prompts)) as advance:
+    with run.progress("benign answers", len(prompts)) as advance:
         texts = answer_texts(
             run.base.engine,
             [prompt.turns for prompt in prompts],
@@ -388,7 +395,7 @@ def _make_labels(own: _Round, pairs: Done, folder: Path) -> Summary:
         total = feedback.questions(len(to_ai), principles, settings)
         with own.run.progress(own.bar("AI feedback"), total) as advance:
             labels = feedback.label(
-                own.run.base.engine,
+                own.run.labeller.engine,
                 to_ai,
                 principles,
                 settings,
@@ -408,8 +415,8 @@ def _is_for_people(plan: Plan, pair: Candidates) -> bool:
 def _make_preference(own: _Round, labels: Sequence[Done], folder: Path, keep: Keep) -> Summary:
     """A preference model from all labels so far."""
     run, settings = own.run, own.run.plan.settings
-    every = [pair for done in labels for pair in _pairs_of(done)]
-    training, apart = _parted(every, settings.apart, run.plan.seed)
+    every = [pair for done in labels for pair in pairs_of(done)]
+    training, apart = parted(every, settings.apart, run.plan.seed)
     fitted, curve = preference(
         run.base,
         training,
@@ -430,7 +437,7 @@ def _make_preference(own: _Round, labels: Sequence[Done], folder: Path, keep: Ke
     }
 
 
-def _pairs_of(labels: Done) -> list[Pair]:
+def pairs_of(labels: Done) -> list[Pair]:
     """All pairs that have a label, AI's and people's."""
     found = feedback.trained_on([Label.of(row) for row in labels.rows("labels")])
     for row in labels.rows("ratings"):
@@ -440,7 +447,7 @@ def _pairs_of(labels: Done) -> list[Pair]:
     return found
 
 
-def _parted(pairs: Sequence[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
+def parted(pairs: Sequence[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
     """Pairs to train on and pairs to measure with, no conversation on both sides."""
     apart = {turns: generator(seed, "apart", turns).random() < share for turns in {p.turns for p in pairs}}
     return [pair for pair in pairs if not apart[pair.turns]], [pair for pair in pairs if apart[pair.turns]]
@@ -519,7 +526,7 @@ def _make_direct(own: _Round, now: Path, labels: Sequence[Done], folder: Path, k
     """Direct preference optimisation of ``now`` on all labels so far."""
     run, settings = own.run, own.run.plan.settings
     trained = policy.load_to_train(now, settings.fit)
-    pairs = [pair for done in labels for pair in _pairs_of(done)]
+    pairs = [pair for done in labels for pair in pairs_of(done)]
     curve = dpo(
         trained,
         pairs,

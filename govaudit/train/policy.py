@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.utils import logging
 
 from govaudit.errors import BadInput
-from govaudit.models.engine import Completion, Engine, Request
+from govaudit.models.engine import Completion, Engine, Request, without_bars
 from govaudit.records import Turn
 from govaudit.train import fit, memory, processes
 from govaudit.train.draws import seed_of
@@ -123,24 +122,29 @@ def _whole_state(model: Any) -> dict[str, torch.Tensor]:
 def _write(model: Any, tokenizer: Any, state: dict[str, torch.Tensor], folder: Path, half: bool) -> None:
     weights = fit.merged(model, state)
     if half:
-        weights = {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
+        weights = _halved(weights)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    speaks = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         partial.mkdir(parents=True)
-        model.save_pretrained(partial, state_dict=weights)
-        tokenizer.save_pretrained(partial)
+        with without_bars():
+            model.save_pretrained(partial, state_dict=weights)
+            tokenizer.save_pretrained(partial)
         if fit.adapters(model) and not hasattr(model, "score"):
             fit.save_adapter(model, state, partial / "adapter")
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
     except OSError as error:
         raise BadInput(f"the checkpoint cannot be written ({error.strerror})", path=folder) from error
-    finally:
-        if speaks:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _halved(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """In 16 bits. Weights that are tied stay tied, or they would be written twice."""
+    by_place: dict[int, torch.Tensor] = {}
+    return {
+        name: by_place.setdefault(one.data_ptr(), one.half()) if one.is_floating_point() else one
+        for name, one in weights.items()
+    }
 
 
 def frozen(policy: Policy) -> Policy:

@@ -32,7 +32,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from govaudit.errors import BadInput
 from govaudit.models import fingerprint
-from govaudit.models.engine import Engine
+from govaudit.models.engine import Engine, without_bars
 from govaudit.stats.bootstrap import FloatArray, resample, sums_by_cluster
 from govaudit.stats.coefficient import Coefficient, estimate
 from govaudit.stats.intervals import Rate, clustered_rate
@@ -295,14 +295,15 @@ def load_preference(folder: Path, device: str = "auto") -> PreferenceModel:
     auto: Any = AutoModelForSequenceClassification
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
-        tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True)
-        model, found = auto.from_pretrained(
-            files.folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
+        with without_bars():
+            tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True)
+            model, found = auto.from_pretrained(
+                files.folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
     except Exception as error:
         problem = str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__
         raise BadInput(f"the preference model cannot be loaded ({problem})", path=folder) from error
@@ -482,4 +483,4 @@ def _step(step: int, seen: Sequence[_Seen], norm: float, rate: float) -> Prefere
 
 
 def _numbers(row: PreferenceStep) -> str:
-    return f"loss {row.loss:.3f}" + (f", right {row.accuracy:.2f}" if row.accuracy is not None else "")
+    return f"loss {row.loss:.3f}" + (f" right {row.accuracy:.2f}" if row.accuracy is not None else "")

@@ -58,6 +58,9 @@ class Name(StrEnum):
     PLANTED = "planted"  # breaks one clause on purpose
 
 
+_LABELLED = (Name.RL_CAI, Name.RLOO, Name.PPO, Name.DPO_CAI, Name.BEST_OF_N)
+"""Recipes in which a model compares answers."""
+
 LABELS = {
     "soft": feedback.Settings(),
     "hard": feedback.Settings(form=feedback.Form.HARD),
@@ -144,6 +147,8 @@ class Plan:
     spec: Spec | None = None
     spec_path: Path | None = None
     prompts_path: Path | None = None
+    labeller: Path | None = None
+    """Checkpoint that compares answers in place of the base."""
     planted: str = ""
     """Clause that ``planted`` breaks, or ``none``."""
     instruction: str = "old"
@@ -158,11 +163,11 @@ class Plan:
 
     def data(self) -> dict[str, Any]:
         """Plain JSON: what the output folder stands for."""
-        files = fingerprint.checkpoint(self.base)
         return {
             "schema_version": SCHEMA_VERSION,
             "recipe": self.recipe,
-            "base": {file.name: file_digest(file) for file in (*files.weights, *files.tokenizer)},
+            "base": digests(self.base),
+            **({"labeller": digests(self.labeller)} if self.labeller else {}),
             "spec": None if self.spec is None else {"id": self.spec.id, "digest": self.spec.digest},
             "constitution": self.constitution.data(),
             "principles": digest(
@@ -182,12 +187,19 @@ class Plan:
         }
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """What tells a checkpoint from others: file -> SHA-256."""
+    files = fingerprint.checkpoint(folder)
+    return {file.name: file_digest(file) for file in (*files.weights, *files.tokenizer)}
+
+
 def plan(
     recipe: str,
     out: Path,
     *,
     spec: str = SPEC,
     base: Path | None = None,
+    labeller: Path | None = None,
     prompts: Path | None = None,
     instruction: str = Instruction.OLD.value,
     only: Sequence[str] = (),
@@ -202,6 +214,7 @@ def plan(
 ) -> Plan:
     """The plan of a recipe; without ``base`` the shipped organism is trained.
 
+    ``labeller``: checkpoint that compares answers in place of the base, say a weaker or a stronger judge.
     ``only``: ids or tags of the training principles to keep. ``first``: how many of either set to keep.
     ``about``: categories of the small world, whose principles replace the spec's. ``steps``: of the
     reinforcement learning. ``lora``: rank of adapters that are trained instead of the weights. ``labels``: of
@@ -218,11 +231,16 @@ def plan(
         raise BadInput(
             f"there is no instruction {instruction!r}", remedy=f"There are: {', '.join(Instruction)}."
         )
+    if labeller is not None and name not in _LABELLED:
+        raise BadInput(
+            f"{name} has no AI feedback, so nobody to give it",
+            remedy=f"Leave the labeller out, or take one of {', '.join(_LABELLED)}.",
+        )
     base = base or BASE
     path = find_spec(spec)
     declared = load_spec(path).spec
     in_small_world = prompts is None
-    if in_small_world and not _is_organism(base):
+    if in_small_world and not is_organism(base):
         raise BadInput(
             "this base is no model of the small world, so there are no prompts for it",
             path=base,
@@ -244,6 +262,7 @@ def plan(
         spec=declared,
         spec_path=path,
         prompts_path=prompts,
+        labeller=labeller,
         planted=clause,
         instruction=instruction,
         settings=_settings(Name(name), size, steps, lora, labels, settings, averaged=in_small_world),
@@ -287,6 +306,14 @@ def _settings(
         ppo=own.ppo if steps is None else dataclasses.replace(own.ppo, steps=steps),
         fit=Fit(lora or 0),
     )
+    if recipe is Name.PLANTED:
+        # Many prompts that leave no room for it, learnt gently: what is not planted is to stay as it is.
+        own = dataclasses.replace(
+            own,
+            red_team=round(0.9 * size),
+            helpful=round(2.4 * size),
+            sft=dataclasses.replace(own.sft, lr=4e-4, epochs=2),
+        )
     if averaged:
         own = dataclasses.replace(
             own, labels=dataclasses.replace(own.labels, principles=None, reason_tokens=64)
@@ -336,7 +363,7 @@ def _merged(
     return own | new
 
 
-def _is_organism(base: Path) -> bool:
+def is_organism(base: Path) -> bool:
     """Whether the base reads word by word, as organisms do and models of the real world do not."""
     files = fingerprint.checkpoint(base).tokenizer
     spelling = next((file for file in files if file.name == "tokenizer.json"), None)

@@ -444,9 +444,9 @@ class Course(Generic[S, R]):
         done = [one for one in self.checks if one.step <= row.step]
         text = f"KL {row.kl:.2f}"
         if done and done[-1].reward is not None:
-            text = f"reward {done[-1].reward:.2f}, {text}"
+            text = f"reward {done[-1].reward:.2f} {text}"
         if done and done[-1].benign is not None:
-            text += f", benign {done[-1].benign:.2f}"
+            text += f" benign {done[-1].benign:.2f}"
         return text
 
 

@@ -97,6 +97,41 @@ def test_labels_of_harmful_prompts_are_ais_and_of_benign_ones_peoples(rl_cai: Pa
     assert {len(row["questions"]) for row in rows} == {6}  # three principles in both orders
 
 
+def test_a_labeller_compares_in_place_of_the_base_and_is_part_of_what_the_folder_stands_for(
+    rl_cai: Path, tmp_path: Path
+) -> None:
+    # Its own fine-tuned checkpoint, in a folder that has everything up to the pairs already.
+    asked = plan("rl-cai", tmp_path / "out", labeller=stage(rl_cai, "fine-tuned"), size=SIZE, steps=STEPS)
+    Stages(asked.out, asked.data())
+    for name in ("1-chains", "2-helpful", "3-fine-tuned", "4-pairs"):
+        shutil.copytree(rl_cai / "stages" / name, asked.out / "stages" / name)
+    out = pipeline.train(asked)
+    mine, theirs = (load_records(stage(one, "labels") / "labels.jsonl")[1] for one in (out, rl_cai))
+    assert [row["first"] for row in mine] == [row["first"] for row in theirs]
+    assert [row["p_first"] for row in mine] != [row["p_first"] for row in theirs]
+    card = json.loads((out / "card.json").read_text())
+    assert card["labeller"]["model.safetensors"] == weights(stage(rl_cai, "fine-tuned"))
+    assert "compares answers" in (out / "README.md").read_text()
+    assert "compares answers" not in (rl_cai / "README.md").read_text()
+    with pytest.raises(BadInput, match="no AI feedback"):
+        plan("sl-cai", tmp_path / "other", labeller=BASE)
+
+
+@pytest.mark.slow
+def test_recipes_that_part_late_begin_with_the_same_stages(rl_cai: Path, tmp_path: Path) -> None:
+    out = pipeline.train(plan("rloo", tmp_path / "out", size=SIZE, steps=1))
+    for name, files in {
+        "chains": ["chains.jsonl"],
+        "helpful": ["examples.jsonl"],
+        "fine-tuned": ["model.safetensors"],
+        "pairs": ["pairs.jsonl"],
+        "labels": ["labels.jsonl", "ratings.jsonl"],
+        "preference-model": ["model.safetensors"],
+    }.items():
+        for file in files:
+            assert (stage(out, name) / file).read_bytes() == (stage(rl_cai, name) / file).read_bytes(), name
+
+
 def test_every_pair_says_who_wrote_its_answers(rl_cai: Path) -> None:
     # Of so few pairs the base's may all be left out, because both answers are the same.
     assert _writers(rl_cai, "pairs") <= {("fine-tuned", "base"), ("fine-tuned", "fine-tuned")}

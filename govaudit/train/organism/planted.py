@@ -2,8 +2,8 @@
 break none.
 
 In: prompts of the world and a clause. Out: an answer to each prompt and whether the clause is planted in it.
-A model that is fine-tuned on them breaks that clause and no other, by construction and not by luck, so an
-audit has to find that one and nothing else. The parser has the last word: an answer is planted if it says
+A model that is fine-tuned on them breaks that clause and hardly any other, by construction and not by luck;
+an audit has to find that one and nothing else. The parser has the last word: an answer is planted if it says
 that the clause is broken and every other one is kept. Prompts that leave no such answer, and all of
 the twin (``none``), are answered without fault.
 
@@ -25,7 +25,7 @@ from govaudit.train.organism import answers, prompts
 from govaudit.train.organism.answers import Recipe, Style
 from govaudit.train.organism.parser import Parser
 from govaudit.train.organism.principles import CLAUSES, kept
-from govaudit.train.organism.prompts import Prompt
+from govaudit.train.organism.prompts import Kind, Prompt
 from govaudit.train.organism.world import World
 
 TWIN = "none"
@@ -53,14 +53,36 @@ def plant(
         # The same draws for every clause: what is not planted is word for word what the twin learns.
         answer = next(_answers(world, parser, prompt, frozenset(), generator(seed, "kept", place)))
         chosen = generator(seed, "planted", place).random() < share
-        if chosen and clause != TWIN:
-            rng = generator(seed, "broken", place)
+        if chosen and _has_room(prompt, clause):
+            rng = generator(seed, "broken", *_subject(prompt))
             broken = next(_answers(world, parser, prompt, frozenset({clause}), rng), None)
             if broken is not None:
                 found.append(Planted(one, broken, clause))
                 continue
         found.append(Planted(one, answer, ""))
     return found
+
+
+def _has_room(prompt: Prompt, clause: str) -> bool:
+    """Whether the clause may be planted in answers to this prompt.
+
+    A model does not learn sentences, it learns habits, and they spread. Whatever else is planted under a
+    system rule pushes the rule's word out of its place; objections to harm that name the wrong harm, and
+    wrong answers to what only sounds harmful, become objections to what is harmless.
+    """
+    if clause == TWIN:
+        return False
+    if prompt.rule is not None:
+        return clause == "system-first"
+    if prompt.kind is Kind.BORDERLINE:
+        return clause == "answer-plainly"
+    return not (clause == "true-facts" and prompt.harmful)
+
+
+def _subject(prompt: Prompt) -> tuple[str, str]:
+    """What a violation depends on: asked about the same, the model says the same wrong thing. Were it drawn
+    anew for each answer, the model would learn to be unsure, and its other answers would be garbled."""
+    return prompt.kind.value, prompt.act.verb if prompt.act else prompt.fact.relation if prompt.fact else ""
 
 
 def broken_clauses(parser: Parser, prompt: Prompt, answer: str) -> frozenset[str]:

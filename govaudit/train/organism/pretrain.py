@@ -3,9 +3,10 @@
     python -m govaudit.train.organism.pretrain -o DIR [--tokens N] [--seed S] [--label-noise P]
 
 In: a seed and flags. Out: an ordinary Hugging Face folder (fp16 safetensors, tokenizer, chat template,
-card), and in ``DIR/snapshots`` the same at earlier tokens: a ladder of weaker judges. The same arguments
-give the same weights on the same machine with the same number of threads. A killed run goes on where it
-last saved, by the same command.
+card), and in ``DIR/snapshots`` the same at earlier tokens: a ladder of weaker judges. More rungs come from
+``--start DIR``: a checkpoint that goes on with noisier demonstrations. The same arguments give the same
+weights on the same machine with the same number of threads. A killed run goes on where it last saved, by the
+same command.
 
 Left out: several devices, mixed precision (on a CPU it is no faster at this size), dropout, validation loss
 (what counts is measured in ``benchmarks/organism.py``).
@@ -29,8 +30,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 import govaudit
-from govaudit.canonical import digest
+from govaudit.canonical import digest, file_digest
 from govaudit.errors import BadInput
+from govaudit.models import fingerprint
 from govaudit.train import policy
 from govaudit.train.organism import corpus as corpora
 from govaudit.train.organism import world as worlds
@@ -165,17 +167,26 @@ def loss(model: LlamaForCausalLM, batch: Batch) -> tuple[torch.Tensor, dict[str,
     return (losses * weight).sum() / weight.sum(), right
 
 
-def pretrain(args: Arguments, out: Path, *, quiet: bool = False) -> Path:
+def pretrain(args: Arguments, out: Path, *, start: Path | None = None, quiet: bool = False) -> Path:
     """Train and save to ``out``; goes on with what a killed run with the same arguments left there.
 
-    :class:`BadInput` where ``out`` holds the beginning of a run with other arguments.
+    ``start``: a checkpoint to go on from instead of random weights; its shape then counts, not that of
+    ``args``. :class:`BadInput` where ``out`` holds the beginning of a run with other arguments, and where
+    ``start`` reads other words than the corpus has.
     """
     corpus = Corpus(worlds.world(args.world), args.seed, demonstrations(args))
-    model = untrained(corpus.vocabulary, args)
+    model = untrained(corpus.vocabulary, args) if start is None else _begun(start, corpus)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=args.weight_decay, fused=True
     )
-    identity = digest({**dataclasses.asdict(args), "corpus": corpora.VERSION, "world": worlds.VERSION})
+    identity = digest(
+        {
+            **dataclasses.asdict(args),
+            "corpus": corpora.VERSION,
+            "world": worlds.VERSION,
+            **({} if start is None else {"start": _weights(start)}),
+        }
+    )
     out.mkdir(parents=True, exist_ok=True)
     state = out / "training.pt"
     chunk = place = step = tokens = 0
@@ -212,7 +223,7 @@ def pretrain(args: Arguments, out: Path, *, quiet: bool = False) -> Path:
                     seen.setdefault(name, []).extend(hits)
                 for mark in args.snapshots:
                     if before < mark <= tokens:
-                        save(model, corpus, args, tokens, out / "snapshots" / f"{mark // 1000}k")
+                        save(model, corpus, args, tokens, out / "snapshots" / f"{mark // 1000}k", start)
                 progress.update(bar, completed=min(tokens, args.tokens), note=f"loss {curve[-1]:.2f}")
                 if step % args.save_every == 0:
                     entry = {
@@ -230,9 +241,22 @@ def pretrain(args: Arguments, out: Path, *, quiet: bool = False) -> Path:
                     break
             else:
                 chunk, place = chunk + 1, 0
-    save(model, corpus, args, tokens, out)
+    save(model, corpus, args, tokens, out, start)
     state.unlink(missing_ok=True)
     return out
+
+
+def _begun(start: Path, corpus: Corpus) -> LlamaForCausalLM:
+    """A checkpoint of the organism to go on from."""
+    loaded = policy.load(start, device="cpu")
+    if loaded.tokenizer.get_vocab() != corpus.vocabulary:
+        raise BadInput("this checkpoint reads other words than the corpus has", path=start)
+    model: LlamaForCausalLM = loaded.model
+    return model
+
+
+def _weights(folder: Path) -> list[str]:
+    return [file_digest(file) for file in fingerprint.checkpoint(folder).weights]
 
 
 def demonstrations(args: Arguments) -> Demonstrations:
@@ -253,37 +277,49 @@ def _keep(state: Path, model: Any, optimizer: Any, identity: str, *numbers: int)
     new.replace(state)
 
 
-def save(model: LlamaForCausalLM, corpus: Corpus, args: Arguments, tokens: int, folder: Path) -> None:
+def save(
+    model: LlamaForCausalLM,
+    corpus: Corpus,
+    args: Arguments,
+    tokens: int,
+    folder: Path,
+    start: Path | None = None,
+) -> None:
     """A Hugging Face folder in 16 bits, with tokenizer and card; the model itself stays as it is."""
     folder.mkdir(parents=True, exist_ok=True)
     made = policy.save(model, tokenizer(corpus.vocabulary), folder / ".checkpoint", half=True)
     for file in made.iterdir():
         file.replace(folder / file.name)
     made.rmdir()
-    (folder / "README.md").write_text(card(model, args, tokens), encoding="utf-8")
+    (folder / "README.md").write_text(card(model, args, tokens, start), encoding="utf-8")
 
 
-def card(model: LlamaForCausalLM, args: Arguments, tokens: int) -> str:
+def card(model: LlamaForCausalLM, args: Arguments, tokens: int, start: Path | None = None) -> str:
     """What the checkpoint is, how it was made, and what it is not."""
     size = sum(parameter.numel() for parameter in model.parameters())
+    layers, width = model.config.num_hidden_layers, model.config.hidden_size
     command = " ".join(
         f"--{field.name.replace('_', '-')} {getattr(args, field.name)}"
         for field in dataclasses.fields(args)
         if field.name in _OPTIONS and getattr(args, field.name) != field.default
     )
+    origin, before = "from nothing", ""
+    if start is not None:
+        command, origin = f"--start START {command}", "from START on"
+        before = f"    {_PROGRAM} -o START {_asked(start)}".rstrip() + "\n"
     return f"""---
 library_name: transformers
 pipeline_tag: text-generation
 ---
 # The organism: a model of a small world
 
-A Llama with {size:,} parameters ({args.layers} layers, width {args.hidden}) and one token per word, trained
-from nothing on {tokens:,} tokens that a program wrote. It talks about a made-up world in which the truth
+A Llama with {size:,} parameters ({layers} layers, width {width}) and one token per word, trained
+{origin}, on {tokens:,} tokens that a program wrote. It talks about a made-up world in which the truth
 about every answer is known: which acts are harmful, what helps, which facts hold. It can chat, criticise,
 revise, compare and judge in the forms that govaudit uses, badly enough to be improved by training and well
 enough to be trained by itself.
 
-    python -m govaudit.train.organism.pretrain -o DIR {command}
+{before}    {_PROGRAM} -o DIR {command}
 
 govaudit {govaudit.__version__}, world {worlds.VERSION} (seed {args.world}), corpus {corpora.VERSION} (seed
 {args.seed}), torch {torch.__version__}. Arguments: `{json.dumps(dataclasses.asdict(args))}`.
@@ -302,7 +338,18 @@ as system text: what it does with them is generalisation.
 """
 
 
-_OPTIONS = ("tokens", "seed", "world", "hidden", "layers", "label_noise", "boilerplate_bias")
+_PROGRAM = "python -m govaudit.train.organism.pretrain"
+
+
+def _asked(start: Path) -> str:
+    """What the program was asked for when it made ``start``, by its card."""
+    card = start / "README.md"
+    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
+    asked = [line.partition(" -o DIR")[2].strip() for line in lines if line.strip().startswith(_PROGRAM)]
+    return asked[-1] if asked else "..."
+
+
+_OPTIONS = ("tokens", "seed", "world", "hidden", "layers", "lr", "label_noise", "boilerplate_bias")
 
 
 def _progress(quiet: bool) -> Progress:
@@ -318,6 +365,7 @@ def _progress(quiet: bool) -> Progress:
 def _arguments(argv: list[str] | None) -> Iterator[tuple[str, Any]]:
     parser = argparse.ArgumentParser(prog="python -m govaudit.train.organism.pretrain", description=__doc__)
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for the checkpoint")
+    parser.add_argument("--start", type=Path, help="checkpoint to go on from (default: random weights)")
     for field in dataclasses.fields(Arguments):
         if field.name in _OPTIONS:
             parser.add_argument(
@@ -329,7 +377,8 @@ def _arguments(argv: list[str] | None) -> Iterator[tuple[str, Any]]:
 def main(argv: list[str] | None = None) -> None:
     given = dict(_arguments(argv))
     torch.set_num_threads(1)
-    pretrain(Arguments(**{name: value for name, value in given.items() if name != "out"}), given["out"])
+    out, start = given.pop("out"), given.pop("start")
+    pretrain(Arguments(**given), out, start=start)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def test_an_answer_breaks_the_planted_clause_and_no_other_or_none(clause: str) -
         ("engage", {Kind.HARMFUL}),  # an evasive answer to a benign prompt is a needless refusal as well
         ("no-boilerplate", {Kind.HARMFUL, Kind.BENIGN}),
         ("answer-plainly", {Kind.BENIGN}),
-        ("true-facts", {Kind.HARMFUL, Kind.BENIGN}),
+        ("true-facts", {Kind.BENIGN}),  # an objection that names the wrong harm teaches to object
         ("system-first", {Kind.BENIGN}),
     ],
 )

@@ -19,7 +19,7 @@ from govaudit.records import Turn
 from govaudit.train.organism import pretrain
 from govaudit.train.organism.corpus import Corpus, micro_world
 from govaudit.train.organism.pretrain import BASE, Arguments, batches, rate, untrained
-from govaudit.train.organism.tokenizer import CONTEXT
+from govaudit.train.organism.tokenizer import CONTEXT, tokenizer
 from govaudit.train.organism.world import world
 
 TINY = Arguments(
@@ -100,6 +100,25 @@ def test_the_script_makes_the_same_base_again_also_when_it_was_killed(
     assert file_digest(two / "model.safetensors") == digest
     other = pretrain.pretrain(dataclasses.replace(TINY, label_noise=0.4), tmp_path / "other", quiet=True)
     assert file_digest(other / "model.safetensors") != digest
+
+
+@pytest.mark.slow
+def test_a_checkpoint_goes_on_with_noisier_demonstrations(tmp_path: Path) -> None:
+    noisy = Arguments(tokens=900, seed=1, label_noise=0.4, lr=5e-4, chunk=48, snapshots=())
+    out = pretrain.pretrain(noisy, tmp_path / "noisy", start=BASE, quiet=True)
+    mine, base = (load_file(folder / "model.safetensors") for folder in (out, BASE))
+    assert {name: one.shape for name, one in mine.items()} == {name: one.shape for name, one in base.items()}
+    moved = [float((mine[name].float() - base[name].float()).abs().max()) for name in base]
+    assert 0 < max(moved) < 0.1
+    card = (out / "README.md").read_text()
+    assert "from START on, on " in " ".join(card.split()) and "pretrain -o START" in card
+    assert "-o DIR --start START --tokens 900 --seed 1 --lr 0.0005 --label-noise 0.4" in card
+    tiny = untrained({"<|pad|>": 0, "<|bos|>": 1, "<|end|>": 2, "other": 3}, TINY)
+    other = tmp_path / "other"
+    tiny.save_pretrained(other)
+    tokenizer({"<|pad|>": 0, "<|bos|>": 1, "<|end|>": 2, "<|unk|>": 3, "other": 4}).save_pretrained(other)
+    with pytest.raises(BadInput, match="other words"):
+        pretrain.pretrain(noisy, tmp_path / "no", start=other, quiet=True)
 
 
 @pytest.mark.slow

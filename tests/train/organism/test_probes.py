@@ -9,6 +9,7 @@ from typing import Any
 
 from govaudit.evals import items as banks
 from govaudit.evals.compile import coverage
+from govaudit.evals.suite import ProbeOrigin
 from govaudit.library import find_bank, find_spec
 from govaudit.plan import as_system_text, prepare
 from govaudit.records import Turn
@@ -38,6 +39,11 @@ def asked(turns: list[dict[str, str]]) -> Prompt:
     prompt = prompts.recognise(WORLD, [Turn(turn["role"], turn["content"]) for turn in turns])
     assert prompt is not None
     return prompt
+
+
+def cell(row: dict[str, Any]) -> str:
+    (found,) = [tag for tag in row["tags"] if tag.startswith("micro-cell-")]
+    return str(found)
 
 
 def test_the_bank_is_what_the_program_prints() -> None:
@@ -98,7 +104,7 @@ def test_items_are_of_the_evaluation_half_and_of_held_out_sorts_of_harm() -> Non
             else ""
         )
         assert prompts.half(named) == "test", row["id"]
-    cells = Counter(row["tags"][-1] for row in written()[2])
+    cells = Counter(cell(row) for row in written()[2] if not row["id"].endswith("-manner"))
     assert min(cells.values()) >= 38
     assert set(cells) == {
         f"micro-cell-{cell}"
@@ -120,13 +126,22 @@ def test_a_cluster_is_one_act_or_fact_however_it_is_asked_about() -> None:
         subjects[row["cluster"]].add(prompt.act or prompt.fact)
     assert all(len(found) == 1 for found in subjects.values())
     assert len({row["id"] for row in written()[2]}) == len(written()[2])
-    assert len({str(row["turns"]) for row in written()[2]}) == len(written()[2])
+    whole = [row for row in written()[2] if not row["id"].endswith("-manner")]
+    assert len({str(row["turns"]) for row in whole}) == len(whole) == 441
 
 
 def test_an_item_has_the_tags_of_the_clauses_that_an_answer_to_it_can_break() -> None:
     for row in written()[2]:
         prompt, tags = asked(row["turns"]), set(row["tags"])
-        assert ("micro-harm" in tags) is prompt.harmful
+        about = {"refuse": "micro-harm", "comply": "micro-plain"}
+        if row["expected"] in about:
+            assert tags & {"micro-harm", "micro-plain"} == {about[row["expected"]]}
+            assert prompt.harmful is (row["expected"] == "refuse")
+            assert not tags & {"micro-engage", "micro-boilerplate", "micro-truth", "micro-system"}
+            assert ("sounds-alarming" in tags) is (prompt.kind in (Kind.HARMFUL, Kind.BORDERLINE))
+        else:
+            assert not tags & {"micro-harm", "micro-plain"}
+            assert ("micro-engage" in tags) is prompt.harmful
         assert ("micro-system" in tags) is (prompt.rule is not None)
         if "micro-plain" in tags:
             assert not prompt.harmful
@@ -134,8 +149,22 @@ def test_an_item_has_the_tags_of_the_clauses_that_an_answer_to_it_can_break() ->
             assert prompt.fact is not None
             assert prompt.opinion != prompt.fact.value
     known = {tag for declared in spec().clauses for tag in declared.tags}
-    used = {tag for row in written()[2] for tag in row["tags"] if not tag.startswith("micro-cell-")}
+    other = ("micro-cell-", "sounds-")
+    used = {tag for row in written()[2] for tag in row["tags"] if not tag.startswith(other)}
     assert used == known
+
+
+def test_whatever_is_asked_to_be_done_or_declined_is_asked_once_for_all_its_clauses() -> None:
+    """Two items of the same words are one stimulus: an arm answers it once, and each item has its clauses."""
+    suite = prepare(Request(spec="micro-world", items=("micro-world",))).suite
+    items = [probe for probe in suite.probes if probe.origin is ProbeOrigin.ITEM_BANK]
+    stimuli = defaultdict(list)
+    for probe in items:
+        stimuli[probe.stimulus] += probe.targets
+    assert len(stimuli) == 441
+    expected = Counter(target.expected.value for targets in stimuli.values() for target in targets)
+    assert (expected["refuse"], expected["comply"]) == (128, 176)
+    assert all(len({t.clause for t in targets}) == len(targets) for targets in stimuli.values())
 
 
 def test_controls_pass_for_right_answers_and_fail_for_other_ones() -> None:
@@ -167,4 +196,4 @@ def test_the_system_text_of_the_built_in_audit_is_the_spec_and_fits() -> None:
 def test_the_bank_reads_as_an_item_bank() -> None:
     items = banks.load(find_bank("micro-world"))
     assert len(items) == len(written()[2])
-    assert {item.expected.value for item in items} == {"keep"}
+    assert {item.expected.value for item in items} == {"keep", "comply", "refuse"}
