@@ -13,9 +13,10 @@ import json
 import platform
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,19 +28,34 @@ from govaudit import costs as costing
 from govaudit import request as requests
 from govaudit.canonical import digest, file_digest
 from govaudit.errors import BadInput
+from govaudit.evals import choices as choosing
 from govaudit.evals import items as item_banks
 from govaudit.evals import ledger as ledgers
-from govaudit.evals import outside, pairs, rate_pairs, rate_wording, scrub, wording
+from govaudit.evals import looks as looking
+from govaudit.evals import (
+    measured,
+    outside,
+    pairs,
+    rate_choices,
+    rate_hierarchy,
+    rate_measured,
+    rate_pairs,
+    rate_wording,
+    scrub,
+    wording,
+)
 from govaudit.evals import rate as rating
 from govaudit.evals import run as running
 from govaudit.evals.ledger import Ledger, Limits
+from govaudit.evals.looks import Looks, Stop
 from govaudit.evals.pairs import Pool
 from govaudit.evals.rate import Rated
 from govaudit.evals.run import Step, silent
-from govaudit.evals.suite import Suite
+from govaudit.evals.suite import Probe, Suite
 from govaudit.evals.tasks import Stimulus
-from govaudit.models.arms import ENGINE, RECORDED
+from govaudit.models.arms import ENGINE, RECORDED, Arm
 from govaudit.models.fingerprint import fingerprint
+from govaudit.models.lineage import trained_by
 from govaudit.plan import (
     Prepared,
     amended,
@@ -48,11 +64,13 @@ from govaudit.plan import (
     identify,
     judge_arm,
     judge_id,
+    measuring,
     plan,
 )
 from govaudit.records import (
     Measure,
     Rater,
+    RaterKind,
     Response,
     RunFolder,
     read_raters,
@@ -63,18 +81,21 @@ from govaudit.records import (
     write_responses,
 )
 from govaudit.reports import gauges as gauging
-from govaudit.reports import saving
+from govaudit.reports import redaction, saving
+from govaudit.reports import review as reviewing
 from govaudit.reports.document import GaugePart, Report
-from govaudit.reports.findings import build
-from govaudit.reports.manifest import Plan, plan_from_json, plan_to_json
+from govaudit.reports.findings import build, verdicts
+from govaudit.reports.manifest import Plan, PlannedArm, plan_from_json, plan_to_json
 from govaudit.request import ComparisonJudge, JudgeRequest, RatingsRequest, Request
 from govaudit.scorers import pairwise, people, phrase_list
 from govaudit.scorers.gauge import GoldItem
+from govaudit.scorers.measurement import HARMFULNESS, SYCOPHANCY
 from govaudit.scorers.phrase_list import PhraseList
-from govaudit.scorers.rubric import Rubric
+from govaudit.scorers.rubric import Rubric, of_clauses
 from govaudit.scorers.rubric import load as load_rubric
 from govaudit.specs import native
 from govaudit.specs.model import Spec
+from govaudit.stats.verdict import Verdict
 
 
 @contextmanager
@@ -161,9 +182,14 @@ def audit(prepared: Prepared, path: Path, *, step: Step = silent) -> Report:
     with claimed(folder):
         kept = begin(prepared, folder)
         with called(prepared.request, folder) as book:
-            answers = collect(prepared, models, kept, folder, step=step)
+            if prepared.request.sequential:
+                answers, rated = in_looks(prepared, models, kept, folder, step=step)
+            else:
+                answers = collect(prepared, models, kept, folder, step=step)
+                rated = rate_all(prepared, kept, folder, answers, step=step)
+            lettered(prepared, models, kept, folder, step=step)
             # Raters that came by `rate` since stay; what the request names is computed anew.
-            rated = _rated(folder) + rate_all(prepared, kept, folder, answers, step=step)
+            rated = _rated(folder) + rated + choices_of(prepared.request, prepared.suite, folder, answers)
         kept = entered(kept, book, folder)
         with step("gauges and report", 2) as done:
             _store(folder, kept, rated, answers)
@@ -173,12 +199,18 @@ def audit(prepared: Prepared, path: Path, *, step: Step = silent) -> Report:
 
 def run(prepared: Prepared, path: Path, *, step: Step = silent) -> tuple[Response, ...]:
     """Only collect the answers; :func:`rate` and :func:`report` may follow at any time."""
+    if prepared.request.sequential:
+        raise BadInput(
+            "a sequential audit judges between its looks, and here nothing is judged",
+            remedy="Use `govaudit audit`, or leave `sequential` out.",
+        )
     folder = RunFolder(path)
     models = open_arms(prepared, step=step)
     with claimed(folder):
         kept = begin(prepared, folder)
         with called(prepared.request, folder) as book:
             answers = collect(prepared, models, kept, folder, step=step)
+            lettered(prepared, models, kept, folder, step=step)
         entered(kept, book, folder)
         return answers
 
@@ -263,33 +295,178 @@ def collect(
     prepared: Prepared, models: Sequence[Model], kept: Plan, folder: RunFolder, *, step: Step = silent
 ) -> tuple[Response, ...]:
     """Every arm answers the suite; the table is written after each arm."""
-    request = prepared.request
     answers: list[Response] = []
     for arm, planned, model in zip(prepared.arms, kept.arms, models, strict=True):
-        stimuli = {
-            probe.stimulus: Stimulus(probe.stimulus, probe.turns, probe.choices)
-            for probe in prepared.suite.probes
-            if not (probe.measure is Measure.LIKELIHOOD and arm.provider == RECORDED)
-        }
-        answers += running.ask(
-            arm,
-            planned.digest,
-            list(stimuli.values()),
-            logs=folder.logs / "answers" / arm.name,
-            seed=request.seed,
-            epochs=request.epochs,
-            connections=request.max_connections,
-            step=step,
-            model=model,
-        )
-        if arm.provider == RECORDED:
-            answers[-len(stimuli) * request.epochs :] = [
-                replace(row, origin="recorded") for row in answers[-len(stimuli) * request.epochs :]
-            ]
+        answers += answered(prepared.request, arm, planned, model, prepared.suite.probes, folder, step=step)
         write_responses(folder.responses, answers)
         if arm.provider == ENGINE:
             model.api.close()  # let go of the weights: the next arm needs the memory
     return tuple(answers)
+
+
+def answered(
+    request: Request,
+    arm: Arm,
+    planned: PlannedArm,
+    model: Model,
+    probes: Sequence[Probe],
+    folder: RunFolder,
+    *,
+    step: Step = silent,
+) -> tuple[Response, ...]:
+    """One arm answers these probes, each stimulus once an epoch."""
+    stimuli = {
+        probe.stimulus: Stimulus(probe.stimulus, probe.turns, probe.choices)
+        for probe in probes
+        if probe.measure is not Measure.LIKELIHOOD
+        # An arm without log-probabilities is asked for letters, about choices of no clause apart.
+        or (_chooses(arm) and (probe.targets or hasattr(model.api, "loglikelihood")))
+    }
+    answers = running.ask(
+        arm,
+        planned.digest,
+        list(stimuli.values()),
+        logs=folder.logs / "answers" / arm.name,
+        seed=request.seed,
+        epochs=request.epochs,
+        connections=request.max_connections,
+        step=step,
+        model=model,
+    )
+    if arm.provider == RECORDED:
+        return tuple(replace(row, origin="recorded") for row in answers)
+    return answers
+
+
+def _chooses(arm: Arm) -> bool:
+    """Whether a choice between given answers says something about the arm's own ones."""
+    return arm.provider != RECORDED and not arm.revise
+
+
+def lettered(
+    prepared: Prepared, models: Sequence[Model], kept: Plan, folder: RunFolder, *, step: Step = silent
+) -> None:
+    """Every arm names letters for the choices that test no clause; the table is written after each arm."""
+    if not choosing.of(prepared.suite):
+        return
+    request = prepared.request
+    rows: list[Response] = []
+    asked = request.choices or requests.ChoicesRequest()
+    rubric = _rubric(folder, asked.rubric)
+    for arm, planned, model in zip(prepared.arms, kept.arms, models, strict=True):
+        if arm.provider == RECORDED:
+            continue
+        rows += rate_choices.asked(
+            prepared.suite,
+            rubric,
+            arm,
+            planned.digest,
+            model,
+            samples=asked.samples,
+            reasons=asked.reasons,
+            logs=folder.logs / "letters" / arm.name,
+            seed=request.seed,
+            connections=request.max_connections,
+            step=step,
+        )
+        write_responses(folder.path / _LETTERS, rows)
+        if arm.provider == ENGINE:
+            model.api.close()
+
+
+_LETTERS = "choices.parquet"
+"""Answers to letter questions, which are stimuli of no probe."""
+
+
+def choices_of(request: Request, suite: Suite, folder: RunFolder, answers: Sequence[Response]) -> Rated:
+    """The choices that test no clause, from the tables."""
+    table = folder.path / _LETTERS
+    if not choosing.of(suite):
+        return Rated()
+    return rate_choices.ratings(
+        suite,
+        answers,
+        read_responses(table) if table.is_file() else (),
+        {name: _rubric(folder, name) for name in rate_choices.RUBRICS},
+        _rubric(folder, (request.choices or requests.ChoicesRequest()).rubric),
+    )
+
+
+def in_looks(
+    prepared: Prepared, models: Sequence[Model], kept: Plan, folder: RunFolder, *, step: Step = silent
+) -> tuple[tuple[Response, ...], Rated]:
+    """Ask and rate look by look, of each arm what its verdicts still wait for; the same again after a kill.
+
+    A look goes to all arms before any verdict, because verdicts are protected together. Comparisons come
+    last, on the stimuli that arms have in common.
+    """
+    request, suite = prepared.request, prepared.suite
+    if request.ratings:
+        raise BadInput(
+            "ratings that were made elsewhere are all there: nothing is saved by looking at them one by one",
+            remedy="Leave `sequential` or `ratings` out.",
+        )
+    order, looks = looking.order(suite, kept.seed), Looks(request.look)
+    answers: dict[str, tuple[Response, ...]] = {arm.name: () for arm in prepared.arms}
+    rated, book = Rated(), ledgers.current.get()
+    for number in range(1, looking.looks_of(order, looks.size) + 1):
+        came: list[Response] = []
+        for arm, planned, model in zip(prepared.arms, kept.arms, models, strict=True):
+            open_ = {clause for clause in order if (clause, arm.name) not in looks.stopped()}
+            there = {row.stimulus for row in answers[arm.name]}
+            wanted = looking.probes_of(suite, order, looks.size, number, open_)
+            new = [probe for probe in wanted if probe.stimulus not in there]
+            if new:
+                said = answered(request, arm, planned, model, new, folder, step=step)
+                answers[arm.name] += said
+                came += said
+            if arm.provider == ENGINE and len(models) > 1:
+                model.api.close()
+        looks = replace(looks, made=number)
+        write_responses(folder.responses, [row for rows in answers.values() for row in rows])
+        rated += rate_each(prepared, kept, folder, came, step=step)
+        asked = tuple(row for rows in answers.values() for row in rows)
+        looks = decided(prepared, kept, folder, asked, rated, looks, order)
+        _replace(folder.path / looking.FILE, looking.dumps(looks))
+        if not any(
+            len(clusters) > number * looks.size and (clause, arm.name) not in looks.stopped()
+            for clause, clusters in order.items()
+            for arm in prepared.arms
+        ) or (book is not None and book.left):
+            break
+    return asked, rated + compare_all(prepared, kept, folder, asked, step=step)
+
+
+def decided(
+    prepared: Prepared,
+    kept: Plan,
+    folder: RunFolder,
+    answers: Sequence[Response],
+    rated: Rated,
+    looks: Looks,
+    order: looking.Order,
+) -> Looks:
+    """The looks with a stop for every clause and arm whose verdict this look gives."""
+    whole = rating.with_majority(
+        rated, {rater.rubric: _rubric(folder, rater.rubric) for rater in rated.raters}
+    )
+    found = verdicts(
+        prepared.spec,
+        prepared.suite,
+        kept,
+        answers,
+        whole.ratings,
+        whole.raters,
+        _gauges(kept, whole, whole.gold, answers),
+        rubric_texts(folder),
+        looks,
+    )
+    stops = [
+        Stop(clause, arm, looks.made, min(len(order[clause]), looks.made * looks.size))
+        for (clause, arm), decision in found.items()
+        if decision.verdict in (Verdict.violated, Verdict.compliant) and (clause, arm) not in looks.stopped()
+    ]
+    return replace(looks, stops=(*looks.stops, *stops))
 
 
 def rate_all(
@@ -300,11 +477,26 @@ def rate_all(
     *,
     step: Step = silent,
 ) -> Rated:
-    """Checks, likelihood, judges and imported ratings of the request."""
+    """Checks, likelihood, judges and imported ratings of the request, and its comparisons."""
+    rated = rate_each(prepared, kept, folder, answers, step=step)
+    return rated + compare_all(prepared, kept, folder, answers, step=step)
+
+
+def rate_each(
+    prepared: Prepared,
+    kept: Plan,
+    folder: RunFolder,
+    answers: Sequence[Response],
+    *,
+    step: Step = silent,
+) -> Rated:
+    """Checks, likelihood, judges and imported ratings of the request, each answer by itself."""
     suite, request = prepared.suite, prepared.request
     rated = rating.refusal_check(suite, answers, _rubric(folder, "refusal"))
     rubrics = {name: _rubric(folder, name) for name in wording.RUBRICS}
     rated += rate_wording.checks(suite, answers, rubrics, _phrases(folder, request.phrases))
+    if any(probe.push for probe in suite.probes):
+        rated += rate_measured.check(suite, answers, _rubric(folder, SYCOPHANCY))
     rated += rating.likelihood(
         suite,
         answers,
@@ -313,20 +505,27 @@ def rate_all(
     for name in request.raters:
         given = outside.find(name)
         with step(f"{name} rates", 1):
-            rated += rating.outside(prepared.spec, suite, answers, _rubric(folder, given.rubric), given)
-    for judge in request.judges:
+            rated += rating.by_outside(
+                prepared.spec, suite, answers, lambda rubric: _rubric(folder, rubric), given
+            )
+            if isinstance(given, outside.OutsideGrades) and measured.of(HARMFULNESS, suite.probes):
+                graded = {rubric: _rubric(folder, rubric) for rubric in given.graded}
+                rated += rate_measured.by_outside(suite, answers, given, graded)
+    for judge in (*request.judges, *measuring(request, suite)):
         rated += judged(
             prepared.spec, suite, answers, judge, kept, folder, request.max_connections, step=step
         )
+    if any(probe.order for probe in suite.probes):
+        rated += rate_hierarchy.check(suite, answers, _rubric(folder, "hierarchy"))
     for entry in request.ratings:
-        items = rating.rating_items(prepared.spec, suite, answers, _names(kept))
+        items = _items(prepared.spec, suite, answers, _names(kept), _rubric(folder, entry.rubric))
         rated += rating.imported(
             Path(entry.file),
             entry.columns,
             _rubric(folder, entry.rubric),
             [item for item in items if item.arm == entry.arm],
         )
-    return rated + compare_all(prepared, kept, folder, answers, step=step)
+    return rated
 
 
 def compare_all(
@@ -374,8 +573,6 @@ def compared_by(
     asked = request.comparisons
     assert asked is not None
     name, arm = f"judge:{judge.model}", comparing_arm(judge)
-    known = fingerprint(arm)
-    itself = [planned.name for planned in kept.arms if dict(planned.fingerprint) == known]
     own = [_rubric(folder, rubric) for rubric in judge.rubrics or asked.rubrics]
     return rate_pairs.by_judge(
         pools,
@@ -384,14 +581,22 @@ def compared_by(
         running.open_model(arm),
         name,
         logs=folder.logs / "comparisons" / re.sub(r"[^A-Za-z0-9._-]+", "-", name),
-        settings=judge.model_dump(mode="json", exclude={"model", "rubrics"})
-        | ({"same_model_as": itself} if itself else {}),
+        settings=judge.model_dump(mode="json", exclude={"model", "rubrics"}) | _shared(arm, kept),
         max_judged=asked.max_judged,
         active=asked.active,
         seed=request.seed,
         connections=request.max_connections,
         step=step,
     )
+
+
+def _shared(judge: Arm, kept: Plan) -> dict[str, list[str]]:
+    """Arms that a judge's model is, and arms that were trained on its judgements; nothing where there are
+    none."""
+    known = fingerprint(judge)
+    itself = [arm.name for arm in kept.arms if dict(arm.fingerprint) == known]
+    trained = trained_by(known, [(arm.name, arm.lineage) for arm in kept.arms])
+    return {name: arms for name, arms in (("same_model_as", itself), ("trained", trained)) if arms}
 
 
 def preferred(place: Path, pools: Sequence[Pool], *, step: Step = silent) -> Rated:
@@ -424,18 +629,31 @@ def judged(
 ) -> Rated:
     """One LLM judge on the stored answers and on the spec's labelled answers."""
     name = judge_id(judge)
-    known = fingerprint(judge_arm(judge))
-    itself = [arm.name for arm in kept.arms if dict(arm.fingerprint) == known]
+    rubric, model = _rubric(folder, judge.rubric), running.open_model(judge_arm(judge))
+    logs = folder.logs / "judgements" / re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    settings = judge.model_dump(mode="json", exclude={"model", "rubric"})
+    settings |= _shared(judge_arm(judge), kept)
+    if rubric.measurement:
+        return rate_measured.judged(
+            suite,
+            answers,
+            rubric,
+            model,
+            name,
+            logs=logs,
+            settings=settings,
+            connections=connections,
+            step=step,
+        )
     return rating.judged(
         spec,
         suite,
         answers,
-        _rubric(folder, judge.rubric),
-        running.open_model(judge_arm(judge)),
+        rubric,
+        model,
         name,
-        logs=folder.logs / "judgements" / re.sub(r"[^A-Za-z0-9._-]+", "-", name),
-        settings=judge.model_dump(mode="json", exclude={"model", "rubric"})
-        | ({"same_model_as": itself} if itself else {}),
+        logs=logs,
+        settings=settings,
         connections=connections,
         step=step,
     )
@@ -444,17 +662,27 @@ def judged(
 def sheet(path: Path, out: Path, *, rubric: str, sample: int | None, seed: int) -> int:
     """Write a blind sheet of the run's answers; its key stays in the run folder. Returns its rows."""
     folder = RunFolder.open(path)
+    of_clauses(rubric, RaterKind.PEOPLE)
     if out.exists():
         raise BadInput("this file exists", path=out, remedy="Name another: it may hold somebody's labels.")
     with claimed(folder):
         spec, suite, kept, answers = _stored(folder)
-        items = rating.rating_items(spec, suite, answers, _names(kept))
+        items = _items(spec, suite, answers, _names(kept), _rubric(folder, rubric))
         key = people.write_sheet(out, items, _rubric(folder, rubric), sample=sample, seed=seed)
         keys = folder.path / "sheets"
         keys.mkdir(exist_ok=True)
         # Sheets of one run may differ in sample and rubric: each keeps its own key, named by what is on it.
         _replace(keys / f"{digest(sorted(row.item for row in key.rows))[:12]}.json", key.dumps())
         return len(key.rows)
+
+
+def _items(
+    spec: Spec, suite: Suite, answers: Sequence[Response], arms: Mapping[str, str], rubric: Rubric
+) -> list[people.RatingItem]:
+    """What people could rate by that rubric. ``arms``: digest -> name."""
+    if rubric.measurement:
+        return rate_measured.rating_items(suite, answers, arms, rubric)
+    return rating.rating_items(spec, suite, answers, arms)
 
 
 def sheet_ratings(folder: RunFolder, person: str, filled: Path) -> Rated:
@@ -525,11 +753,7 @@ def _store(folder: RunFolder, kept: Plan, rated: Rated, answers: Sequence[Respon
     for name, rows in whole.gold.items():
         lines = [json.dumps(asdict(row), sort_keys=True, ensure_ascii=False) for row in rows]
         _replace(_gold_file(folder, name), "".join(f"{line}\n" for line in lines))
-    parts = [
-        *gauging.from_gold(_gold(folder, whole.raters), whole.raters, kept.seed),
-        *gauging.from_people(whole.ratings, whole.raters, answers, _names(kept), kept.seed),
-        *gauging.from_world(whole.ratings, whole.raters, answers, _names(kept), kept.seed),
-    ]
+    parts = _gauges(kept, whole, _gold(folder, whole.raters), answers)
     _replace(
         folder.gauges / "gauges.json",
         json.dumps([part.model_dump(mode="json") for part in parts], indent=1, sort_keys=True) + "\n",
@@ -539,6 +763,27 @@ def _store(folder: RunFolder, kept: Plan, rated: Rated, answers: Sequence[Respon
     # Last: where this table is, everything else is too.
     write_ratings(folder.ratings, whole.ratings)
     return parts
+
+
+def _gauges(
+    kept: Plan, whole: Rated, gold: Mapping[str, Sequence[GoldItem]], answers: Sequence[Response]
+) -> list[GaugePart]:
+    return [
+        *gauging.from_gold(gold, whole.raters, kept.seed),
+        *gauging.from_people(whole.ratings, whole.raters, answers, _names(kept), kept.seed),
+        *gauging.from_world(whole.ratings, whole.raters, answers, _names(kept), kept.seed),
+    ]
+
+
+def stored_gauges(folder: RunFolder) -> list[GaugePart]:
+    """The gauges of a run's raters; :class:`BadInput` for a run that was not rated."""
+    rows = _json(folder.gauges / "gauges.json", "Run `govaudit rate`.")
+    return [GaugePart.model_validate(row) for row in rows]
+
+
+def rubric_texts(folder: RunFolder) -> dict[str, str]:
+    """The rubrics of a run by name."""
+    return {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.rubrics.glob("*.md"))}
 
 
 def _gold_file(folder: RunFolder, rater: str) -> Path:
@@ -579,9 +824,7 @@ def report(path: Path) -> Report:
 
 def _report(folder: RunFolder) -> Report:
     spec, suite, kept, answers = _stored(folder)
-    parts = [
-        GaugePart.model_validate(row) for row in _json(folder.gauges / "gauges.json", "Run `govaudit rate`.")
-    ]
+    parts = stored_gauges(folder)
     notes = _json(folder.path / "notes.json", "Run `govaudit rate`.")
     scrubbed = folder.path / "scrubbed.parquet"
     document = build(
@@ -594,11 +837,65 @@ def _report(folder: RunFolder) -> Report:
         parts,
         run=folder.path.name,
         scrubbed=read_responses(scrubbed) if scrubbed.is_file() else (),
-        rubric_texts={p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.rubrics.glob("*.md"))},
+        looks=looking.read(folder.path),
+        rubric_texts=rubric_texts(folder),
+    )
+    document = reviewing.reviewed(
+        document, reviewing.read(folder.path / reviewing.FILE, reviewing.root(document))
     )
     saving.save(document, folder.path)
     _keep_mined(document, folder)
     return document
+
+
+def review(
+    path: Path,
+    name: str,
+    *,
+    status: str,
+    by: str,
+    reason: str,
+    reply: str = "",
+    rater: str | None = None,
+    measure: str | None = None,
+) -> Report:
+    """Add an entry on the finding ``ARM/CLAUSE`` to the review of a run, and report again.
+
+    :class:`BadInput` where there is no such finding, and where the chain of the review is broken.
+    """
+    folder = RunFolder.open(path)
+    with claimed(folder):
+        document = _report(folder)
+        file = folder.path / reviewing.FILE
+        entry = reviewing.added(
+            reviewing.read(file, reviewing.root(document)),
+            document,
+            reviewing.find(document, name, rater, measure),
+            status=status,
+            by=by,
+            reason=reason,
+            reply=reply,
+            when=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        reviewing.append(file, entry)
+        document = reviewing.reviewed(document, reviewing.read(file, reviewing.root(document)))
+        saving.save(document, folder.path)
+        return document
+
+
+def publish(path: Path, tags: Sequence[str], out: Path) -> Report:
+    """Write a copy of a run's report into the folder ``out``, without prompts and answers of these tags."""
+    folder = RunFolder.open(path)
+    if out.resolve() == path.resolve():
+        raise BadInput(
+            "the copy would replace the report of the run", path=out, remedy="Name another folder."
+        )
+    with claimed(folder):
+        document = _report(folder)
+        _, suite, _, answers = _stored(folder)
+        copy = redaction.redacted(document, suite, answers, tags)
+        saving.save(copy, out)
+        return copy
 
 
 def _keep_mined(document: Report, folder: RunFolder) -> None:
@@ -618,16 +915,21 @@ def rate(
     path: Path,
     *,
     judges: Sequence[JudgeRequest] = (),
+    raters: Sequence[str] = (),
     sheets: Sequence[tuple[str, Path]] = (),
     connections: int | None = None,
     step: Step = silent,
 ) -> Report:
-    """Rate the stored answers of a run again: checks, more judges, people's sheets (person, file).
+    """Rate the stored answers of a run again: checks, more judges, raters by name, people's sheets (person,
+    file).
 
     Rows of raters that are not named stay as they are. A rater that comes now may decide clauses that
     nobody with a gauge decided; the report says that this was fixed after the answers were known.
     """
     folder = RunFolder.open(path)
+    for judge in judges:
+        of_clauses(judge.rubric, RaterKind.JUDGE)
+    outside.distinct(raters)
     with claimed(folder):
         spec, suite, kept, answers = _stored(folder)
         before, planned = _rated(folder), requests.stored(folder.request)
@@ -639,14 +941,18 @@ def rate(
         now = planned.model_copy(
             update={
                 "judges": tuple(dict.fromkeys((*left, *named))),
+                "raters": tuple(dict.fromkeys((*planned.raters, *raters))),
                 "ratings": tuple(e for e in planned.ratings if not _imported_ids(e) <= there),
                 "max_connections": connections or planned.max_connections,
             }
         )
         with ledgers.kept(folder.path, planned.prices) as book:
             rated = before + rate_all(Prepared(now, spec, suite, (), ()), kept, folder, answers, step=step)
+            rated += choices_of(now, suite, folder, answers)
         kept = replace(kept, spent=costing.spent(book.calls, book.prices))
         came = {judge_id(judge) for judge in judges} - asked.keys()
+        for name in set(raters) - set(planned.raters):
+            came |= rating.ids_of(outside.find(name))
         for person, filled in sheets:
             found = sheet_ratings(folder, person, filled)
             rated += found

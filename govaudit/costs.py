@@ -16,17 +16,27 @@ from functools import lru_cache
 from pathlib import Path
 
 from govaudit.errors import BadInput, StatisticsError
-from govaudit.evals import ledger, pairs, rate_pairs, tasks
+from govaudit.evals import choices, ledger, pairs, pushes, rate_measured, rate_pairs, tasks
 from govaudit.evals import rate as rating
 from govaudit.evals.ledger import Call
-from govaudit.evals.suite import Probe
+from govaudit.evals.suite import Probe, Sort
 from govaudit.models.arms import ENGINE, RECORDED, Arm
 from govaudit.models.prices import Prices
-from govaudit.plan import Prepared, as_system_text, comparing, comparing_arm, judge_arm, judge_id
+from govaudit.plan import (
+    Prepared,
+    as_system_text,
+    comparing,
+    comparing_arm,
+    judge_arm,
+    judge_id,
+    measuring,
+)
 from govaudit.records import Measure, Response, Turn, response_id
 from govaudit.reports.manifest import Amount, Outlay, Spent
+from govaudit.request import ChoicesRequest
 from govaudit.scorers import choice as choosing
-from govaudit.scorers import judge, pairwise
+from govaudit.scorers import judge, letters, pairwise
+from govaudit.scorers.measurement import HARMFULNESS
 from govaudit.scorers.rubric import load as load_rubric
 from govaudit.specs.model import Label
 from govaudit.stats.power import predicted_total, predicted_total_by_size
@@ -179,10 +189,15 @@ def costs(prepared: Prepared, known: Known) -> Costs:
     """Everything that the request would have asked; reads tokenizers, calls nothing."""
     request = prepared.request
     count = _Counters()
-    items = [item for arm in prepared.arms for item in _of_arm(prepared, arm, count)]
+    items = [
+        item
+        for arm in prepared.arms
+        for item in (*_of_arm(prepared, arm, count), *_of_letters(prepared, arm, count))
+    ]
     planned = _unwritten(prepared, count)
-    for entry in request.judges:
-        items += _of_judge(prepared, judge_id(entry), judge_arm(entry), entry.rubric, planned, count)
+    for entry in (*request.judges, *measuring(request, prepared.suite)):
+        asks = _of_measured if load_rubric(entry.rubric).measurement else _of_judge
+        items += asks(prepared, judge_id(entry), judge_arm(entry), entry.rubric, planned, count)
     items += _of_comparisons(prepared, planned, count)
     return Costs(tuple(items), known)
 
@@ -262,6 +277,8 @@ def _of_arm(prepared: Prepared, arm: Arm, counters: _Counters) -> list[Item]:
             calls = 1
             read = len(probe.choices) * _size((*system, *probe.turns), count)
             read += sum(len(choice.encode()) for choice in probe.choices) / BYTES_PER_TOKEN
+        elif probe.choices and not probe.targets:
+            continue  # asked by letters alone
         elif probe.choices:
             calls, written = 2, 2 * arm.max_tokens
             letters = Turn("user", choosing.letter_prompt(list(probe.choices)))
@@ -273,6 +290,10 @@ def _of_arm(prepared: Prepared, arm: Arm, counters: _Counters) -> list[Item]:
                     read += _size(said, count)
                     unknown += calls * arm.max_tokens
                     calls += 1
+                    for step, request in enumerate(_requests(arm), 1):
+                        read += _size((*said, *request), count)
+                        unknown += (calls - 1 + step) * arm.max_tokens
+                    calls += len(_requests(arm))
                     said = (*said, Turn("assistant", ""))
                 else:
                     said = (*said, turn)
@@ -289,6 +310,44 @@ def _of_arm(prepared: Prepared, arm: Arm, counters: _Counters) -> list[Item]:
                 written=written * epochs,
             )
         )
+    return items
+
+
+def _requests(arm: Arm) -> tuple[tuple[Turn, ...], ...]:
+    """What an arm that revises is asked besides, after each of its texts: the first of its requests."""
+    if not arm.revise:
+        return ()
+    critique, revision = Turn("user", arm.revise[0].critique), Turn("user", arm.revise[0].revision)
+    return (critique,), (critique, revision)
+
+
+def _of_letters(prepared: Prepared, arm: Arm, counters: _Counters) -> list[Item]:
+    """An item for each letter question about a choice that tests no clause."""
+    if arm.provider == RECORDED or not choices.of(prepared.suite):
+        return []
+    asked = prepared.request.choices or ChoicesRequest()
+    rubric, count = letters.usable(asked.rubric), counters.of(arm)
+    system = (Turn("system", arm.system),) if arm.system else ()
+    scored = arm.provider == ENGINE
+    items = []
+    for reasons, times in ((False, 1 if scored else asked.samples), (True, asked.reasons)):
+        for question in choices.questions(prepared.suite, rubric, reasons=reasons) if times else ():
+            n = len(question.probe.choices)
+            turns = question.turns if scored else letters.told(question.turns[:-1], n, reasons=reasons)
+            writes = reasons or not scored
+            once = _size((*system, *turns), count)
+            items.append(
+                Item(
+                    who=arm.name,
+                    model=arm.model,
+                    clauses=(),
+                    calls=times * (scored + writes),
+                    read=times * once * (n * scored + writes),
+                    counted=count is not None,
+                    unknown=times * n * arm.max_tokens if scored and reasons else 0,
+                    written=times * arm.max_tokens if writes else 0,
+                )
+            )
     return items
 
 
@@ -359,6 +418,38 @@ def _of_judge(
             said = answer.turns[-1].content or ""
             items.append(item(answer.clause, answer.turns[:-1], said, 0, fixed=True))
     return items
+
+
+def _of_measured(
+    prepared: Prepared,
+    who: str,
+    arm: Arm,
+    rubric_name: str,
+    planned: Sequence[Response],
+    counters: _Counters,
+) -> list[Item]:
+    """An item for each answer that the judge would measure; of answers to pushes for every one, since which
+    of them the arm will have held is not known."""
+    rubric, count = load_rubric(rubric_name), counters.of(arm)
+    longest = {one.name: one.max_tokens for one in prepared.arms}
+    if rubric.measurement == HARMFULNESS:
+        met = rate_measured.graded(prepared.suite, planned)
+    else:
+        met = pushes.pushes(prepared.suite, planned)
+    return [
+        Item(
+            who=who,
+            model=arm.model,
+            clauses=(),
+            calls=1,
+            read=_size((Turn("user", judge.prompt(rubric, "", "", response.turns[:-1], "")),), count),
+            counted=count is not None,
+            unknown=longest[response.arm] * sum(turn.content is None for turn in probe.turns),
+            written=arm.max_tokens,
+        )
+        for probe, response in met
+        if probe.push is None or probe.push.sort is not Sort.PRAISE
+    ]
 
 
 def _of_comparisons(prepared: Prepared, planned: Sequence[Response], counters: _Counters) -> list[Item]:

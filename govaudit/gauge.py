@@ -26,7 +26,7 @@ from govaudit.library import find_spec
 from govaudit.plan import judge_arm
 from govaudit.records import RaterKind, Unscored
 from govaudit.reports import gauged
-from govaudit.reports.agreement import AgreementGroup, Labels, group
+from govaudit.reports.agreed import AgreementGroup, Labels, group
 from govaudit.reports.gauged import GaugeDocument, Measured, Reading
 from govaudit.request import JudgeRequest
 from govaudit.scorers import judge, pairwise, style

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,24 +18,28 @@ from govaudit import library
 from govaudit import request as requests
 from govaudit.canonical import digest, file_digest
 from govaudit.errors import BadInput
+from govaudit.evals import baselines, hierarchy, measured, outside, run, templates, writer
 from govaudit.evals import catalog as catalogs
+from govaudit.evals import choices as choosing
 from govaudit.evals import items as item_banks
-from govaudit.evals import outside, run, writer
 from govaudit.evals.catalog import Catalog
 from govaudit.evals.compile import compile_spec, controls, coverage, short
 from govaudit.evals.fill import fill_to
 from govaudit.evals.forms import table
+from govaudit.evals.measured import Selection
 from govaudit.evals.outside import Outside
 from govaudit.evals.rate import imported_id, rater_id
-from govaudit.evals.suite import ProbeOrigin, Suite
-from govaudit.models.arms import ENGINE, RECORDED, Arm, arm_digest, distinct, prompted
+from govaudit.evals.suite import Probe, ProbeOrigin, Suite
+from govaudit.models.arms import ENGINE, RECORDED, Arm, arm_digest, at_temperatures, distinct, prompted
 from govaudit.models.fingerprint import fingerprint
+from govaudit.models.lineage import lineage
 from govaudit.records import Measure, Rater, RaterKind, last_user
 from govaudit.reports.document import GaugePart
 from govaudit.reports.manifest import Decider, Plan, PlannedArm
 from govaudit.request import ComparisonJudge, JudgeRequest, RatingsRequest, Request
-from govaudit.scorers import control, pairwise, people
-from govaudit.scorers.rubric import Rubric
+from govaudit.scorers import control, letters, pairwise, people
+from govaudit.scorers.measurement import HARMFULNESS, SYCOPHANCY
+from govaudit.scorers.rubric import Rubric, of_clauses
 from govaudit.scorers.rubric import load as load_rubric
 from govaudit.specs import naming, prose
 from govaudit.specs.load import load_spec
@@ -52,6 +56,8 @@ class Prepared:
     arms: tuple[Arm, ...]
     warnings: tuple[str, ...]
     catalog: Catalog = field(default_factory=Catalog)
+    selections: tuple[Selection, ...] = ()
+    """How the prompts of each measurement were chosen."""
 
     @property
     def name(self) -> str:
@@ -98,28 +104,99 @@ def prepare(request: Request) -> Prepared:
         limit=request.limit,
         known=[clause.id for clause in spec.clauses],
     )
+    extra, selections = measured.measured(
+        request.measure, catalog, list(map(library.find_bank, request.items)), request.seed, request.limit
+    )
+    offered, left_out = _choices(request, {probe.stimulus for probe in extra})
     suite = replace(
         suite,
         spec_digest=spec.digest,
         partial=suite.partial or bool(request.clauses),
-        probes=suite.probes + controls(spec, control.builtin()),
+        probes=suite.probes
+        + extra
+        + offered
+        + _authority(request, spec, chosen)
+        + controls(spec, control.builtin()),
+        notes=(*suite.notes, *(selection.line() for selection in selections), *left_out),
     )
     arms = tuple(requests.arms(request))
     if request.system_spec:
         text = as_system_text(spec)
-        arms += tuple(prompted(arm, text, f"{arm.name}+spec") for arm in arms)
+        arms += tuple(prompted(arm, text, f"{arm.name}+spec", baselines.told(spec)) for arm in arms)
+    arms += _baselines(request, spec, arms)
+    arms = tuple(warmed for arm in arms for warmed in at_temperatures(arm, request.temperatures))
     distinct(arms)
     judges = [judge_id(judge) for judge in request.judges]
+    for judge in request.judges:
+        of_clauses(judge.rubric, RaterKind.JUDGE)
     for name in judges:
         if judges.count(name) > 1:
             raise BadInput(f"two judges are {name!r}", remedy="Keep one of them: they would be one rater.")
-    for name in request.raters:
-        outside.find(name)
+    outside.distinct(request.raters)
     for entry in request.ratings:
         _usable(entry, [arm.name for arm in arms])
     _comparable(request)
     warnings = tuple(f"import: {warning}" for warning in loaded.warnings)
-    return Prepared(request, spec, suite, arms, warnings, catalog)
+    return Prepared(request, spec, suite, arms, warnings, catalog, selections)
+
+
+def _choices(request: Request, there: Collection[str]) -> tuple[tuple[Probe, ...], tuple[str, ...]]:
+    """The choices that a request asks whatever the spec promises, and notes; ``there``: asked already.
+
+    ``limit`` keeps so many, drawn by the seed.
+    """
+    if request.choices is None:
+        return (), ()
+    letters.usable(request.choices.rubric)
+    found, notes = choosing.probes([library.find_bank(name) for name in request.choices.banks])
+    known = {choosing.bank_of(probe) for probe in found} | {tag for probe in found for tag in probe.tags}
+    for name in request.choices.held_out:
+        if name not in known:
+            raise BadInput(
+                f"no choice is held out by {name!r}",
+                remedy=f"Name a tag of the items or a bank: {', '.join(sorted(known))}.",
+            )
+    fresh = [probe for probe in found if probe.stimulus not in there]
+    drawn = sorted(fresh, key=lambda probe: digest([request.seed, probe.stimulus]))[: request.limit]
+    kept = {probe.stimulus for probe in drawn}
+    return tuple(probe for probe in fresh if probe.stimulus in kept), notes
+
+
+def _baselines(request: Request, spec: Spec, named: tuple[Arm, ...]) -> tuple[Arm, ...]:
+    """Further arms of the same models, where the request asks for them."""
+    asked = request.baselines
+    if asked is None:
+        return ()
+    there = {arm.name for arm in named}
+    for name, known in asked.trained.items():
+        if unknown := {name, known.base} - there:
+            raise BadInput(f"baselines.trained names arm {min(unknown)!r}, which there is not")
+    parts = [baselines.Ablation(part.name, part.tags, part.count) for part in asked.ablations]
+    parts += [baselines.Ablation(f"{count}-clauses", (), count) for count in dict.fromkeys(asked.counts)]
+    return baselines.arms(
+        spec,
+        named,
+        as_system_text,
+        only=asked.arms,
+        forms=asked.forms,
+        ablations=parts,
+        seed=request.seed,
+    )
+
+
+def _authority(request: Request, spec: Spec, chosen: Spec) -> tuple[Probe, ...]:
+    """Probes of authority, where the request asks for them."""
+    asked = request.hierarchy
+    if asked is None:
+        return ()
+    return hierarchy.probes(
+        templates.load(templates.find(asked.templates, spec.id)),
+        spec.authority,
+        catalogs.tested(chosen),
+        per_pair=asked.per_pair,
+        depths=asked.depths,
+        seed=request.seed,
+    )
 
 
 def selection(spec: Spec, wanted: Sequence[str]) -> Spec:
@@ -138,18 +215,12 @@ def _usable(entry: RatingsRequest, arms: Sequence[str]) -> None:
             remedy=f"Arms: {', '.join(arms)}.",
         )
     names = people.table_of(Path(entry.file)).names
-    rubric = load_rubric(entry.rubric)
     for column, kind in entry.columns.items():
         if column not in names:
             raise BadInput(
                 f"no column {column!r}", path=entry.file, remedy=f"There are: {', '.join(sorted(names))}."
             )
-        if RaterKind(kind) not in rubric.raters:
-            raise BadInput(
-                f"column {column!r} is given as {kind}, who may not apply the rubric {rubric.name!r}",
-                path=entry.file,
-                remedy=f"The rubric is for: {', '.join(rubric.raters)}.",
-            )
+        of_clauses(entry.rubric, RaterKind(kind))
 
 
 def _comparable(request: Request) -> None:
@@ -192,6 +263,21 @@ def comparing(request: Request) -> tuple[ComparisonJudge, ...]:
         for judge in request.judges
         if judge.rubric == JudgeRequest.model_fields["rubric"].default
     )
+
+
+def measuring(request: Request, suite: Suite) -> tuple[JudgeRequest, ...]:
+    """What the request's judges measure besides clauses: those with the rubric ``compliance`` also follow the
+    rubrics of the measurements that the suite has prompts for, unless they are named with such a rubric."""
+    rubrics = [HARMFULNESS] if measured.of(HARMFULNESS, suite.probes) else []
+    rubrics += [SYCOPHANCY] if any(probe.push for probe in suite.probes) else []
+    named = {judge_id(judge) for judge in request.judges}
+    also = [
+        judge.model_copy(update={"rubric": rubric})
+        for judge in request.judges
+        if judge.rubric == JudgeRequest.model_fields["rubric"].default
+        for rubric in rubrics
+    ]
+    return tuple(judge for judge in also if judge_id(judge) not in named)
 
 
 def comparing_arm(judge: ComparisonJudge) -> Arm:
@@ -242,6 +328,12 @@ def identify(prepared: Prepared) -> tuple[PlannedArm, ...]:
         aside = []
         if arm.provider == RECORDED and likelihood:
             aside.append("likelihood does not apply: recorded answers carry no log-probabilities")
+        elif arm.revise and likelihood:
+            aside.append("likelihood does not apply: a given answer is not what a revision would make of it")
+        elif arm.provider != ENGINE and choosing.of(prepared.suite):
+            aside.append(
+                "choices by full answers do not apply: the arm gives no log-probabilities of a given text"
+            )
         warnings = []
         if arm.trust_remote_code:
             warnings.append(f"arm {arm.name} ran Python code that lies in its checkpoint folder")
@@ -261,6 +353,7 @@ def identify(prepared: Prepared) -> tuple[PlannedArm, ...]:
                 system_digest=digest(arm.system) if arm.system else None,
                 not_applicable=tuple(aside),
                 warnings=tuple(warnings),
+                lineage=lineage(arm),
             )
         )
     first: dict[str, str] = {}
@@ -288,6 +381,7 @@ def plan(prepared: Prepared, planned: tuple[PlannedArm, ...]) -> Plan:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         warnings=prepared.warnings,
         inputs={entry.file: file_digest(Path(entry.file)) for entry in request.ratings},
+        selections=tuple(selection.data() for selection in prepared.selections),
     )
 
 
@@ -323,6 +417,8 @@ def deciding(
             measures[target.clause].add(probe.measure)
             if probe.measure is Measure.GENERATION:
                 asked[target.clause][probe.cluster].add(target.expected)
+    judges = [judge for judge in judges if load_rubric(judge.rubric).judges_clauses]
+    imported = [entry for entry in imported if load_rubric(entry.rubric).judges_clauses]
     rows = _imported_rows(suite, imported)
     table: dict[str, Decider] = {}
     for clause in spec.clauses:

@@ -90,6 +90,70 @@ class Comparisons(Part):
     """Compare again without the sentences that are made of listed phrases."""
 
 
+class ChoicesRequest(Part):
+    """Multiple choice whatever the spec promises: a measurement, never a verdict."""
+
+    banks: tuple[str, ...] = ()
+    """Item banks of choices with labelled answers: paths, or names of built-in ones."""
+    rubric: str = "letters_hhh"
+    """How an arm is asked for a letter."""
+    samples: Annotated[int, Field(ge=1)] = 1
+    """Letters at once, per order, of an arm without log-probabilities."""
+    reasons: Annotated[int, Field(ge=0)] = 0
+    """Letters after reasons, per order; 0 = none."""
+    held_out: tuple[str, ...] = ()
+    """Tags of items, or names of banks, that are another distribution than the rest."""
+
+
+class Ablation(Part):
+    """Part of a constitution: of its clauses, those with any of the tags; of these, the first so many."""
+
+    name: Annotated[str, Field(pattern=r"[A-Za-z0-9._-]+")]
+    tags: tuple[str, ...] = ()
+    """Without any, all clauses."""
+    count: Annotated[int, Field(ge=1)] | None = None
+    """How many clauses, in an order that depends on the seed; all without it."""
+
+
+class TrainedArm(Part):
+    """What an arm was trained from and under, where no recipe beside its weights says so."""
+
+    base: str
+    """Name of the arm that it was trained from."""
+    about: tuple[str, ...] = ()
+    """Ids or tags of the clauses that its principles were about."""
+    count: Annotated[int, Field(ge=1)] | None = None
+    """How many principles there were."""
+
+
+class BaselinesRequest(Part):
+    """Further arms from each model that writes: what a system text alone achieves (``docs/baselines.md``)."""
+
+    arms: tuple[str, ...] = ()
+    """Names of the arms that get baselines; all that write, without it."""
+    forms: tuple[Literal["prompted", "revised"], ...] = ("prompted", "revised")
+    """The constitution as system text; the same with a critique and a revision of each answer."""
+    ablations: tuple[Ablation, ...] = ()
+    """Parts of the constitution that also stand as system text, each an arm."""
+    counts: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Numbers of clauses that stand as system text, each an arm."""
+    trained: dict[str, TrainedArm] = {}
+    """Arm -> what it was trained from."""
+    margin: Share = 0.05
+    """Largest difference of two rates that counts as none, for tests of equivalence."""
+
+
+class HierarchyRequest(Part):
+    """Probes of authority, made of templates and the spec's authority scale (``docs/hierarchy.md``)."""
+
+    per_pair: Annotated[int, Field(ge=1, le=100)] = 20
+    """Questions for each ordered pair of levels and each form."""
+    depths: tuple[Annotated[int, Field(ge=2, le=12)], ...] = (2, 4, 6, 8, 10, 12)
+    """Numbers of ranks that speak in one message."""
+    templates: str | None = None
+    """A file of templates; without it the built-in ones, or those that the spec's own world has."""
+
+
 class Tolerance(Part):
     """Rate of violations that is still tolerated."""
 
@@ -123,6 +187,12 @@ class Request(Part):
     clauses: tuple[str, ...] = ()
     """Ids of the clauses to test; all without it."""
     limit: Annotated[int, Field(ge=1)] | None = None
+    measure: tuple[str, ...] = ()
+    """Evals of the catalog to run whatever the spec promises: a measurement, never a verdict."""
+    choices: ChoicesRequest | None = None
+    """Multiple choice: how often each arm prefers the better of given answers, and how sure it is."""
+    temperatures: tuple[Annotated[float, Field(ge=0, le=2)], ...] = ()
+    """Measure each arm once at each of these temperatures; without any, at its own."""
     arms: dict[str, ArmEntry] = {}
     """Name -> model and settings, as in a file of arms."""
     system_spec: bool = False
@@ -130,11 +200,20 @@ class Request(Part):
     judges: tuple[JudgeRequest, ...] = ()
     ratings: tuple[RatingsRequest, ...] = ()
     raters: tuple[str, ...] = ()
-    """Names of raters that installed packages offer (entry-point group ``govaudit.raters``)."""
+    """Names of raters that installed packages offer (entry-point group ``govaudit.raters``), and
+    ``classifier:FILE`` for one that ``govaudit fit`` wrote."""
+    baselines: BaselinesRequest | None = None
+    """Measure each arm also with a system text in the place of training; without it, there are none such."""
+    hierarchy: HierarchyRequest | None = None
+    """Test whose instruction counts; without it there are no such probes."""
     comparisons: Comparisons | None = None
     """Compare the arms with each other; without it there is no Elo."""
     epochs: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0, le=2**53 - 1)] = 0
+    sequential: bool = False
+    """Ask in looks, and ask no further about a clause whose verdict is known."""
+    look: Annotated[int, Field(ge=1)] = 10
+    """Clusters of each clause between two looks."""
     tolerance: Tolerance = Tolerance()
     max_connections: Annotated[int, Field(ge=1)] | None = None
     max_calls: Annotated[int, Field(ge=1)] | None = None
@@ -191,10 +270,22 @@ def _rebased(request: Request, folder: Path) -> Request:
             "prompts": maybe(request.prompts),
             "catalog": maybe(request.catalog),
             "phrases": maybe(request.phrases),
+            "hierarchy": None
+            if request.hierarchy is None
+            else request.hierarchy.model_copy(update={"templates": maybe(request.hierarchy.templates)}),
             "overlays": tuple(map(place, request.overlays)),
             "items": tuple(map(place, request.items)),
+            "raters": tuple(
+                f"classifier:{place(name.removeprefix('classifier:'))}"
+                if name.startswith("classifier:")
+                else name
+                for name in request.raters
+            ),
             "arms": moved,
             "ratings": tuple(r.model_copy(update={"file": place(r.file)}) for r in request.ratings),
+            "choices": None
+            if request.choices is None
+            else request.choices.model_copy(update={"banks": tuple(map(place, request.choices.banks))}),
             "comparisons": None if request.comparisons is None else _placed(request.comparisons, place),
         }
     )

@@ -23,7 +23,11 @@ from govaudit.specs import lint, native, openai_model_spec, prose, yaml12
 from govaudit.specs.model import Default, Kind, Label, Spec
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-ASIDE = {"control.jsonl", "facts.jsonl", "micro-world.jsonl"}
+PUSHES = {"answer-flip.jsonl", "opinion-flip.jsonl", "praise.jsonl", "micro-world-pushes.jsonl"}
+"""Questions that are put twice, with a push between: their form has tests of its own."""
+CHOICES = {"hhh.jsonl", "micro-world-hhh.jsonl"}
+"""Questions with answers to choose between: their form has tests of its own."""
+ASIDE = {"control.jsonl", "facts.jsonl", "micro-world.jsonl", *PUSHES, *CHOICES}
 """Questions with a known answer, and the prompts of the organism, whose language has few sentences."""
 BANKS = sorted(p for p in (CHECKOUT / "evals" / "items").glob("*.jsonl") if p.name not in ASIDE)
 CLUSTERS = 80
@@ -188,7 +192,10 @@ def test_every_eval_with_tags_is_called_for_by_a_clause_of_ours() -> None:
     catalog = catalogs.load()
     names = ("rules", "principles", "wording")
     left = [{e.name for e in catalogs.uncalled(catalog, spec(name))} for name in names]
-    assert set.intersection(*left) == {"harmful-request", "micro-world"}
+    assert set.intersection(*left) == {
+        *("harmful-request", "harmfulness", "giving-way", "hhh"),
+        *("micro-world", "micro-harmfulness", "micro-giving-way", "micro-hhh"),
+    }
     assert [catalogs.without_subject(catalog, spec(name)) for name in ("rules", "principles")] == [(), ()]
 
 

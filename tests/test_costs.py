@@ -20,7 +20,7 @@ from govaudit.planning import Wanted
 from govaudit.reports import cost
 from govaudit.reports.manifest import Amount, Plan, Spent, plan_from_json, plan_to_json
 from govaudit.reports.markdown import inline
-from govaudit.request import JudgeRequest, Request
+from govaudit.request import ChoicesRequest, JudgeRequest, Request
 
 SPEC = """\
 schema_version: "1.0"
@@ -319,3 +319,18 @@ def test_items_of_one_party_are_added() -> None:
     found = costing.outlay("a", "openai-api/x/m", [one, one], known())
     assert (found.calls, found.input_tokens.value, found.output_tokens.high) == (4, 200.0, 100.0)
     assert found.cost.high == pytest.approx((2 * 200 + 10 * 100) / 1e6)
+
+
+def test_letters_are_asked_in_both_orders_and_after_reasons_once_more(tmp_path: Path) -> None:
+    spec = tmp_path / "tiny.yaml"
+    spec.write_text(SPEC, encoding="utf-8")
+    asked = ChoicesRequest(banks=("hhh",), samples=3, reasons=2)
+    arms = {"far": ArmEntry(model="mockllm/model", max_tokens=100)}
+    with_choices = prepare(Request(spec=str(spec), arms=arms, choices=asked))
+    without = prepare(Request(spec=str(spec), arms=arms))
+    calls = [
+        sum(item.calls for item in costing.costs(one, Known(Prices(), {})).items)
+        for one in (with_choices, without)
+    ]
+    # 120 questions, both orders, three times at once and twice after reasons; full answers do not apply.
+    assert calls[0] - calls[1] == 120 * 2 * 5

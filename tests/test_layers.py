@@ -23,6 +23,9 @@ LAYERS = (
     {"costs"},
     {"planning"},
     {"audit", "gauge", "_registry"},
+    {"instrument"},
+    {"importing"},
+    {"comparing"},
     {"cli"},
     {"__main__"},
 )
@@ -36,6 +39,9 @@ INSPECT = {
     "evals/run.py",
     "evals/rate.py",
     "evals/rate_pairs.py",
+    "evals/foreign.py",
+    "evals/rate_choices.py",
+    "evals/rate_measured.py",
     "audit.py",
 }
 

@@ -131,7 +131,7 @@ def test_every_rater_is_gauged_against_people_arm_by_arm(report: Report, data: P
         (g.rater, g.arm): g
         for rater in report.raters
         for g in rater.gauges
-        if "answer-safe-questions" in g.covers and g.arm
+        if g.gold.endswith(", answer-safe-questions") and g.arm
     }
     prompts = [
         json.loads(line) for line in (data / "xstest" / "prompts.jsonl").read_text().split("\n") if line
@@ -153,6 +153,11 @@ def test_every_rater_is_gauged_against_people_arm_by_arm(report: Report, data: P
         assert check.low is not None
         assert check.value is not None
         assert check.low > 0.40 or name == "mistralinstruct"  # few refusals of safe prompts: a wide interval
+    # What is not told from chance carries no verdict, whatever its kappa: here the string matcher.
+    assert [key for key, gauge in gauges.items() if not gauge.covers] == [
+        ("check:strmatch_label:refusal", "mistralinstruct"),
+        ("judge:gpt4_label:refusal", "mistralinstruct"),
+    ]
 
 
 def test_a_judge_that_agrees_by_chance_is_barred(report: Report) -> None:

@@ -31,6 +31,19 @@ FILE = "catalog.yaml"
 
 
 @dataclass(frozen=True)
+class PromptSet:
+    """A set of prompts that a measurement draws from its banks."""
+
+    name: str
+    prompts: int
+    """How many are wanted."""
+    draw: Literal["spread", "random"]
+    """Evenly over strata and one of a cluster, or a simple random sample; by the seed of the suite."""
+    strata: tuple[str, ...] = ()
+    """Tags that tell strata apart; an item without any belongs to its bank."""
+
+
+@dataclass(frozen=True)
 class Eval:
     """One measurement."""
 
@@ -54,6 +67,8 @@ class Eval:
     banks: tuple[Path, ...] = ()
     item_tags: tuple[str, ...] = ()
     """Tags of the items that it draws from its banks; without any, a tag of its own that the clause has."""
+    sets: tuple[PromptSet, ...] = ()
+    """Sets of prompts that it draws where it is run for itself (``--measure``); without any, all."""
 
     def fits(self, clause: Clause) -> bool:
         """Whether the clause calls for it. What nobody has decided of a clause excludes nothing."""
@@ -150,6 +165,13 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class _Set(_Part):
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    prompts: Annotated[int, Field(ge=1)]
+    draw: Literal["spread", "random"]
+    strata: tuple[Text, ...] = ()
+
+
 class _Entry(_Part):
     name: Text
     title: Text
@@ -164,6 +186,7 @@ class _Entry(_Part):
     polarity: tuple[Polarity, ...] = ()
     items: tuple[Text, ...] = ()
     item_tags: tuple[Text, ...] = ()
+    sets: tuple[_Set, ...] = ()
 
 
 class _File(_Part):
@@ -200,8 +223,9 @@ def _read(path: Path) -> _Read:
                     remedy="A bank lies in the folder items/ beside the catalog.",
                 ) from None
         found[entry.name] = Eval(
-            **entry.model_dump(exclude={"items"}),
+            **entry.model_dump(exclude={"items", "sets"}),
             banks=tuple(banks),
+            sets=tuple(PromptSet(**one.model_dump()) for one in entry.sets),
         )
     return _Read(parsed.builtin, tuple(found.values()))
 
@@ -222,4 +246,8 @@ def _fault(entry: _Entry, before: Collection[str]) -> tuple[str, str] | None:
         return "measure", f"the rubric {rubric.name!r} is for another measure"
     if entry.items and not (entry.item_tags or entry.tags):
         return "items", "it has banks, and no tags to draw items by"
+    if entry.sets and not entry.items:
+        return "sets", "it draws sets of prompts, and has no banks"
+    if len({one.name for one in entry.sets}) < len(entry.sets):
+        return "sets", "two sets have one name"
     return None

@@ -64,7 +64,7 @@ def compile_spec(
         mine = [item for item in usable if _matches(clause, item) and contrary(item, clause) is None]
         if fill is not None:
             mine = draw(clause, own, mine, fill, seed)
-        found, again = _unique([*own, *(_from_item(clause, item) for item in mine)])
+        found, again = _unique([*own, *(probe_of(item, clause) for item in mine)])
         probes += found
         if repeated + again:
             notes.append(f"{clause.id}: {repeated + again} repeated stimuli left out")
@@ -314,20 +314,22 @@ def _own(clause: Clause, notes: list[str]) -> Iterator[Probe]:
         )
 
 
-def _from_item(clause: Clause, item: Item) -> Probe:
+def probe_of(item: Item, clause: Clause | None = None) -> Probe:
+    """The probe that an item of a bank is: of a clause, or of a measurement that no clause calls for."""
     # As for a spec's own choices: an order by content keeps letters fair, whatever order a bank has.
     offered = sorted(
         zip(item.choices, item.choice_labels, strict=True), key=lambda pair: digest([item.cluster, pair[0]])
     )
     return Probe(
         turns=asked(item),
-        targets=(_target(clause, item.expected),),
+        targets=() if clause is None else (_target(clause, item.expected),),
         measure=measure_of(item),
         origin=item.origin,
         cluster=item.cluster,
         choices=tuple(answer for answer, _ in offered),
         choice_labels=tuple(label for _, label in offered),
         facts=item.facts,
+        push=item.push,
         tags=item.tags,
         source=item.source,
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from govaudit.evals.suite import ProbeOrigin
+from govaudit.evals.suite import SIDES, ProbeOrigin, Push, Sort
 from govaudit.records import Turn
 from govaudit.specs.model import Expected, Label
+
+AUTHOR, ACCEPTED = "author:", "accepted:"
+"""Begin the tags by which a draft says which model wrote it and who accepted it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class Item:
     """Of a draft: who accepted it; a draft that nobody accepted is no probe."""
     facts: tuple[str, ...] = ()
     """What an answer that takes up the question says: each fact in words, ``(a|b)`` for either wording."""
+    push: Push | None = None
+    """Of an item that tries to move an answer: which way."""
+    saw_outputs: bool | None = None
+    """Whether its author had seen answers of models to it; ``None`` where nobody has said."""
 
     def __post_init__(self) -> None:
         if len(self.choices) == 1 or len(set(self.choices)) < len(self.choices):
@@ -44,8 +51,24 @@ class Item:
             raise ValueError(f"{len(self.choices)} choices but {len(self.choice_labels)} labels")
         if self.facts and self.choices:
             raise ValueError("a question with choices has no facts to be told")
+        if self.push is not None:
+            _check_push(self.push, self.turns)
         if self.choices and (not self.turns or self.turns[-1].role == "assistant"):
             raise ValueError("a question with choices ends before the answer")
+
+
+def _check_push(push: Push, turns: Sequence[Turn]) -> None:
+    if push.side not in SIDES[push.sort]:
+        raise ValueError(f"the side of a push on {push.sort.value} is one of {', '.join(SIDES[push.sort])}")
+    own = sum(turn.role == "assistant" and turn.content is None for turn in turns)
+    wanted = 1 if push.sort is Sort.PRAISE else 2
+    if own != wanted:
+        raise ValueError(f"a push on {push.sort.value} leaves {wanted} turn(s) to the arm, not {own}")
+    if push.sort is Sort.PRAISE:
+        if push.before or push.after:
+            raise ValueError("a push on a mark has no answers")
+    elif not push.before or not push.after or set(push.before) & set(push.after):
+        raise ValueError("a push is against one answer and for another: `before` and `after`")
 
 
 def opened(turns: Sequence[Turn]) -> tuple[Turn, ...]:

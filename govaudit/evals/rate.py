@@ -8,7 +8,7 @@ call a model, through ``run``; everything else is pure.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from typing import Any
 from inspect_ai.model import Model
 
 from govaudit.canonical import digest
-from govaudit.evals import run
-from govaudit.evals.outside import Outside
+from govaudit.evals import fitted, run, wording
+from govaudit.evals.fitted import Fitted
+from govaudit.evals.outside import Outside, OutsideKinds, OutsidePropositions
 from govaudit.evals.suite import GoldAnswer, Probe, ProbeOrigin, Suite, Target
 from govaudit.evals.tasks import JudgeItem
 from govaudit.records import (
@@ -109,17 +110,7 @@ def refusal_check(suite: Suite, responses: Sequence[Response], rubric: Rubric) -
 
 def outside(spec: Spec, suite: Suite, responses: Sequence[Response], rubric: Rubric, given: Outside) -> Rated:
     """A rater from outside on every usable answer and on the spec's labelled answers."""
-    raters = tuple(
-        Rater(
-            id=rater_id(name, rubric.name),
-            kind=given.kind,
-            source=given.source,
-            rubric=rubric.name,
-            rubric_digest=rubric.digest,
-            fingerprint=given.fingerprint,
-        )
-        for name in given.ids
-    )
+    raters = _raters(given, rubric)
     ratings = []
     for pair in pairs(suite, responses, Measure.GENERATION):
         clause = spec.clause(pair.target.clause)
@@ -143,6 +134,101 @@ def outside(spec: Spec, suite: Suite, responses: Sequence[Response], rubric: Rub
             label = None if isinstance(said, Unscored) else said
             gold[rater.id].append(_gold_item(answer, rubric, label))
     return Rated(tuple(ratings), raters, {name: tuple(rows) for name, rows in gold.items()})
+
+
+def by_outside(
+    spec: Spec,
+    suite: Suite,
+    responses: Sequence[Response],
+    rubric_of: Callable[[str], Rubric],
+    given: Outside,
+) -> Rated:
+    """Everything that a rater from outside says of single answers; ``rubric_of``: name -> rubric."""
+    rated = outside(spec, suite, responses, rubric_of(given.rubric), given)
+    if isinstance(given, OutsideKinds):
+        rated += treated(suite, responses, rubric_of(refusal.KINDS_RUBRIC), given)
+    if isinstance(given, OutsidePropositions) and given.rubric == fitted.STYLE:
+        rated += stated(suite, responses, rubric_of(fitted.STYLE), given)
+    return rated + Rated(warnings=given.warnings) if isinstance(given, Fitted) else rated
+
+
+def ids_of(given: Outside) -> set[str]:
+    """Ids of the raters that its judgements of clauses are of, the majority of several persons with them."""
+    several = given.kind is RaterKind.PEOPLE and len(given.ids) > 1
+    return {rater_id(name, given.rubric) for name in (*given.ids, *(["people"] if several else []))}
+
+
+def _raters(given: Outside, rubric: Rubric) -> tuple[Rater, ...]:
+    return tuple(
+        Rater(
+            id=rater_id(name, rubric.name),
+            kind=given.kind,
+            source=given.source,
+            rubric=rubric.name,
+            rubric_digest=rubric.digest,
+            fingerprint=given.fingerprint,
+        )
+        for name in given.ids
+    )
+
+
+def treated(suite: Suite, responses: Sequence[Response], rubric: Rubric, given: OutsideKinds) -> Rated:
+    """A rater from outside on how each usable answer treats its request; the rows speak of no clause.
+
+    A value is 1 where the answer is evasive (``refusal.EVASIVE``).
+    """
+    raters = _raters(given, rubric)
+    rows = []
+    for probe, response in wording.asked(suite, responses):
+        said = given.treats((response.turns or probe.turns)[:-1], response.text)
+        missing = said if isinstance(said, Unscored) else None
+        for rater in raters:
+            rows.append(
+                Rating(
+                    rating=rating_id(rubric.name, rater.id, rubric.name, (response.response,)),
+                    rubric=rubric.name,
+                    rater=rater.id,
+                    question=rubric.name,
+                    responses=(response.response,),
+                    clause=None,
+                    measure=Measure.GENERATION,
+                    scale=Scale.NOMINAL,
+                    value=None if missing else float(said in refusal.EVASIVE),
+                    label="" if missing else str(said),
+                    unscored=missing,
+                    cluster=probe.cluster,
+                )
+            )
+    return Rated(tuple(rows), raters) if rows else Rated()
+
+
+def stated(suite: Suite, responses: Sequence[Response], rubric: Rubric, given: OutsidePropositions) -> Rated:
+    """A rater from outside on which propositions hold of each usable answer; the rows speak of no clause.
+
+    What it says nothing of has no row: of an empty answer there is nothing to be said.
+    """
+    raters = _raters(given, rubric)
+    rows = []
+    for probe, response in wording.asked(suite, responses):
+        said = given.propositions((response.turns or probe.turns)[:-1], response.text)
+        for rater in raters:
+            rows += [
+                Rating(
+                    rating=rating_id(rubric.name, rater.id, name, (response.response,)),
+                    rubric=rubric.name,
+                    rater=rater.id,
+                    question=name,
+                    responses=(response.response,),
+                    clause=None,
+                    measure=Measure.GENERATION,
+                    scale=Scale.BINARY,
+                    value=float(holds),
+                    label="true" if holds else "false",
+                    cluster=probe.cluster,
+                )
+                for name, holds in said.items()
+            ]
+    return Rated(tuple(rows), raters) if rows else Rated()
 
 
 def likelihood(suite: Suite, responses: Sequence[Response], rubrics: Mapping[str, Rubric]) -> Rated:
@@ -339,8 +425,8 @@ def with_majority(rated: Rated, rubrics: Mapping[str, Rubric]) -> Rated:
     persons = {rater.id: rater for rater in rated.raters if rater.kind is RaterKind.PEOPLE}
     theirs = [row for row in rated.ratings if row.rater in persons]
     for name in sorted({rater.rubric for rater in persons.values()}):
-        if rubrics[name].scale is Scale.PAIRWISE:
-            continue  # a ranking takes every person's comparisons as they are
+        if rubrics[name].scale is Scale.PAIRWISE or rubrics[name].measurement:
+            continue  # rankings and measurements take what every person says as it is
         sources = {rater.source for rater in persons.values() if rater.rubric == name}
         found = people.majority(
             theirs,

@@ -29,7 +29,7 @@ from govaudit.evals import ledger as ledgers
 from govaudit.evals import tasks
 from govaudit.evals.ledger import Call, Ledger, Need
 from govaudit.evals.tasks import JudgeItem, Made, Stimulus
-from govaudit.models.arms import Arm
+from govaudit.models.arms import Arm, Revision
 from govaudit.models.provider import CheckpointAPI
 from govaudit.models.recorded import RecordedAPI
 from govaudit.models.secrets import seal, without_secrets
@@ -138,7 +138,9 @@ def ask(
 
     def task(ids: Sequence[str]) -> Task:
         asked = [by_id[id_] for id_ in ids]
-        return tasks.answers_task(f"answers_{arm.name}", asked, system=arm.system, seed=seed)
+        return tasks.answers_task(
+            f"answers_{arm.name}", asked, system=arm.system, seed=seed, revise=arm.revise
+        )
 
     settings: list[object] = [digest, arm.system, str(seed), epochs, _settings(model)]
     with step(f"{arm.name} answers", len(stimuli) * epochs) as done:
@@ -152,7 +154,7 @@ def ask(
             connections,
             done,
             arm.name,
-            lambda id_: _stimulus_need(by_id[id_], arm.system, model, epochs),
+            lambda id_: _stimulus_need(by_id[id_], arm.system, model, epochs, arm.revise),
         )
     rows = [
         _response(found[stimulus.id, epoch], stimulus.id, digest, epoch)
@@ -252,9 +254,19 @@ _AROUND_TURN = 16
 """Tokens that a chat template puts around a turn, at most."""
 
 
-def _stimulus_need(stimulus: Stimulus, system: str | None, model: Model, epochs: int) -> Need:
+def _stimulus_need(
+    stimulus: Stimulus, system: str | None, model: Model, epochs: int, revise: Sequence[Revision] = ()
+) -> Need:
     """What asking a stimulus may take: no token is shorter than one byte of UTF-8."""
     longest = _longest(model)
+    if stimulus.letters:
+        said = len((system or "").encode()) + 200
+        said += sum(len((turn.content or "").encode()) + _AROUND_TURN for turn in stimulus.turns)
+        if not hasattr(model.api, "loglikelihood"):
+            return Need(epochs, epochs * said, epochs * longest)
+        calls, thought = (2, longest) if stimulus.reasons else (1, 0)
+        read = (calls - 1) * said + stimulus.letters * (said + thought)
+        return Need(epochs * calls, epochs * read, epochs * thought)
     written = [len((turn.content or "").encode()) + _AROUND_TURN for turn in stimulus.turns]
     said = len((system or "").encode()) + _AROUND_TURN
     if stimulus.choices:
@@ -267,6 +279,9 @@ def _stimulus_need(stimulus: Stimulus, system: str | None, model: Model, epochs:
     for turn, size in zip(stimulus.turns, written, strict=True):
         if turn.content is None:
             calls, read = calls + 1, read + said
+            if revise:
+                asked = max(len((one.critique + one.revision).encode()) for one in revise)
+                calls, read = calls + 2, read + 2 * (said + 2 * longest + asked + 4 * _AROUND_TURN)
             said += longest
         said += size
     return Need(epochs * calls, epochs * read, epochs * calls * longest)

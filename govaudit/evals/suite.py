@@ -16,6 +16,7 @@ from typing import Any
 
 from govaudit.canonical import digest
 from govaudit.errors import BadInput
+from govaudit.evals.order import Order
 from govaudit.records import Measure, Turn, stimulus_digest
 from govaudit.specs.model import Expected, Label
 
@@ -32,6 +33,49 @@ class ProbeOrigin(StrEnum):
     TEMPLATE = "template"
     GENERATED = "generated"
     CONTROL = "control"  # plain questions that any able arm answers
+
+
+class Sort(StrEnum):
+    """What a push works on."""
+
+    ANSWER = "answer"  # a question with a right answer
+    OPINION = "opinion"  # a question of taste or judgement, with two answers to choose from
+    PRAISE = "praise"  # a mark for a text
+
+
+@dataclass(frozen=True)
+class Push:
+    """How a probe tries to move an answer, and how the answers are told apart.
+
+    Of an answer or an opinion: the arm answers, is pushed, and answers again. Of a mark for a text: the arm
+    gives one number, and probes of one cluster differ in what they say of the text.
+    """
+
+    sort: Sort
+    side: str
+    """``pressure`` (no reason is given) or ``evidence`` (a valid one is); of a mark ``own``, ``other``,
+    ``liked`` or ``disliked``."""
+    before: tuple[str, ...] = ()
+    """Wordings of the answer that the push is against, as phrases, ``(a|b)`` for either; only an arm that
+    gave it is pushed."""
+    after: tuple[str, ...] = ()
+    """Wordings of the answer that the push is for."""
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "sort": self.sort,
+            "side": self.side,
+            "before": list(self.before),
+            "after": list(self.after),
+        }
+
+
+SIDES = {
+    Sort.ANSWER: ("pressure", "evidence"),
+    Sort.OPINION: ("pressure",),
+    Sort.PRAISE: ("own", "other", "liked", "disliked"),
+}
+"""Sides of each sort of push."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +107,10 @@ class Probe:
     """Of a control: regular expressions, one of which must be found in the answer."""
     facts: tuple[str, ...] = ()
     """Of a factual question: what an answer that takes it up says, ``(a|b)`` for either wording."""
+    push: Push | None = None
+    """Of a probe of sycophancy: which way it pushes."""
+    order: Order | None = None
+    """Of a probe of authority: who asks for what, and what an answer must show."""
     tags: tuple[str, ...] = ()
     source: str = ""
     """Locator for people: section, footnote mark, file and line."""
@@ -100,6 +148,8 @@ class Probe:
             "choice_labels": list(self.choice_labels),
             "accept": list(self.accept),
             **({"facts": list(self.facts)} if self.facts else {}),
+            **({"order": self.order.data()} if self.order else {}),
+            **({"push": self.push.data()} if self.push else {}),
             "tags": list(self.tags),
             "source": self.source,
         }
@@ -247,6 +297,10 @@ def _turns(rows: Sequence[dict[str, Any]]) -> tuple[Turn, ...]:
     return tuple(Turn(_text(row, "role"), row["content"]) for row in rows)
 
 
+def _push(row: dict[str, Any]) -> Push:
+    return Push(Sort(row["sort"]), _text(row, "side"), _texts(row, "before"), _texts(row, "after"))
+
+
 def _probe(row: dict[str, Any]) -> Probe:
     return Probe(
         turns=_turns(row["turns"]),
@@ -261,6 +315,8 @@ def _probe(row: dict[str, Any]) -> Probe:
         choice_labels=tuple(Label(label) for label in _texts(row, "choice_labels")),
         accept=_texts(row, "accept"),
         facts=_texts(row, "facts") if "facts" in row else (),
+        order=Order.read(row["order"]) if "order" in row else None,
+        push=_push(row["push"]) if "push" in row else None,
         tags=_texts(row, "tags"),
         source=_text(row, "source"),
     )

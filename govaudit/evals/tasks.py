@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,13 @@ from govaudit import library
 from govaudit.canonical import digest
 from govaudit.errors import BadInput
 from govaudit.evals.compile import compile_spec
+from govaudit.models.arms import Revision
 from govaudit.models.recorded import RecordedAPI
 from govaudit.models.secrets import without_secrets
-from govaudit.records import Measure, Turn, Unscored
+from govaudit.records import ChoiceScore, Measure, Turn, Unscored
 from govaudit.scorers import choice as choosing
 from govaudit.scorers import judge as judging
+from govaudit.scorers import letters as lettering
 from govaudit.scorers import pairwise, refusal
 from govaudit.scorers.rubric import broken
 from govaudit.scorers.rubric import load as load_rubric
@@ -85,6 +87,10 @@ class Stimulus:
     id: str
     turns: tuple[Turn, ...]
     choices: tuple[str, ...] = ()
+    letters: int = 0
+    """Of a question with lettered answers: how many; the last turn is then the beginning of the arm's own."""
+    reasons: bool = False
+    """Whether the arm gives reasons before the letter."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +101,24 @@ class JudgeItem:
     prompt: str
 
 
-def answers_task(name: str, stimuli: Iterable[Stimulus], *, system: str | None, seed: int) -> Task:
-    """Set 1 of a run: every stimulus, answered by the arm with ``system`` text around it."""
+def answers_task(
+    name: str,
+    stimuli: Iterable[Stimulus],
+    *,
+    system: str | None,
+    seed: int,
+    revise: Sequence[Revision] = (),
+) -> Task:
+    """Set 1 of a run: every stimulus, answered by the arm with ``system`` text around it.
+
+    ``revise``: requests under one of which the arm criticises and rewrites what it wrote.
+    """
+    # Without revisions the solver keeps the arguments by which older logs are found.
+    solved = (
+        revised_answer(system=system, seed=seed, revise=[asdict(one) for one in revise])
+        if revise
+        else answer(system=system, seed=seed)
+    )
     samples = [
         Sample(
             id=stimulus.id,
@@ -104,6 +126,7 @@ def answers_task(name: str, stimuli: Iterable[Stimulus], *, system: str | None, 
             metadata={
                 "turns": [turn.data() for turn in stimulus.turns],
                 "choices": list(stimulus.choices),
+                **({"letters": stimulus.letters, "reasons": stimulus.reasons} if stimulus.letters else {}),
             },
         )
         for stimulus in stimuli
@@ -111,7 +134,7 @@ def answers_task(name: str, stimuli: Iterable[Stimulus], *, system: str | None, 
     return Task(
         name=name,
         dataset=MemoryDataset(samples, name=name),
-        solver=answer(system=system, seed=seed),
+        solver=solved,
         metadata={"system_digest": digest(system) if system else None},
     )
 
@@ -136,10 +159,28 @@ def answer(system: str | None, seed: int) -> Solver:
         model = get_model()
         turns = [Turn(turn["role"], turn["content"]) for turn in state.metadata["turns"]]
         stimulus = str(state.sample_id)
-        if state.metadata["choices"]:
+        if state.metadata.get("letters"):
+            record = await _letter(model, turns, state, system, seed, stimulus)
+        elif state.metadata["choices"]:
             record = await _choose(model, turns, state, system, stimulus)
         else:
             record = await _converse(model, turns, state, system, seed, stimulus)
+        state.store.set(STORE, record)
+        progress.get()()
+        return state
+
+    return solve
+
+
+@solver
+def revised_answer(system: str | None, seed: int, revise: list[dict[str, str]]) -> Solver:
+    """The same with a critique and a revision of each text: the revision is the answer."""
+    requests = [Revision(**one) for one in revise]
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        turns = [Turn(turn["role"], turn["content"]) for turn in state.metadata["turns"]]
+        stimulus = str(state.sample_id)
+        record = await _converse(get_model(), turns, state, system, seed, stimulus, requests)
         state.store.set(STORE, record)
         progress.get()()
         return state
@@ -187,7 +228,13 @@ def _read(usage: ModelUsage) -> int:
 
 
 async def _converse(
-    model: Model, turns: Sequence[Turn], state: TaskState, system: str | None, seed: int, stimulus: str
+    model: Model,
+    turns: Sequence[Turn],
+    state: TaskState,
+    system: str | None,
+    seed: int,
+    stimulus: str,
+    revise: Sequence[Revision] = (),
 ) -> dict[str, Any]:
     if isinstance(model.api, RecordedAPI) and sum(turn.content is None for turn in turns) > 1:
         # A stored row is one answer: it does not say which of several open turns it belongs to.
@@ -207,14 +254,57 @@ async def _converse(
         output = await _generate(model, messages, config)
         record = _record(output)
         usage = [usage[0] + (record["input_tokens"] or 0), usage[1] + (record["output_tokens"] or 0)]
-        filled.append(Turn("assistant", record["text"]))
         record["seed"] = config.seed
+        if revise and not record["unscored"]:
+            request = revise[int(digest([seed, stimulus])[:8], 16) % len(revise)]
+            record, more = await _revised(
+                model, filled, system, record, request, (seed, stimulus, state.epoch, index)
+            )
+            usage = [usage[0] + more[0], usage[1] + more[1]]
+        filled.append(Turn("assistant", record["text"]))
         if record["unscored"]:
             break
     if record.get("input_tokens") is not None:
         record["input_tokens"], record["output_tokens"] = usage
     record["turns"] = [turn.data() for turn in filled]
     return record
+
+
+async def _revised(
+    model: Model,
+    before: Sequence[Turn],
+    system: str | None,
+    draft: dict[str, Any],
+    request: Revision,
+    place: tuple[int, str, int, int],
+) -> tuple[dict[str, Any], tuple[int, int]]:
+    """The answer after a critique and a revision, and what both took in tokens read and written.
+
+    Draft and critique stand in the record's reasoning, apart from the answer. Where one of the three texts is
+    missing or cut off, there is no answer.
+    """
+    seed, stimulus, epoch, index = place
+    turns = [*before, Turn("assistant", draft["text"])]
+    usage, record = [0, 0], draft
+    for step, asked in enumerate((request.critique, request.revision), 1):
+        turns.append(Turn("user", asked))
+        messages = express(turns, system, roles_of(model))
+        assert messages is not None  # the draft was asked with the same roles, but for the user's
+        config = _seeded(model, seed, stimulus, epoch, (index + 1) * _STEPS + step)
+        record = _record(await _generate(model, messages, config))
+        usage = [usage[0] + (record["input_tokens"] or 0), usage[1] + (record["output_tokens"] or 0)]
+        if record["unscored"]:
+            break
+        turns.append(Turn("assistant", record["text"]))
+    said = [turn.content or "" for turn in turns[len(before) :]]
+    parts = [f"Draft: {said[0]}", *([f"Critique ({said[1]}): {said[2]}"] if len(said) > 2 else [])]
+    record["reasoning"] = "\n\n".join([*parts, *([record["reasoning"]] if record["reasoning"] else [])])
+    record["seed"] = draft["seed"]
+    return record, (usage[0], usage[1])
+
+
+_STEPS = 1_000_000
+"""Above the number of turns that any conversation has: seeds of critiques and revisions are their own."""
 
 
 async def _choose(
@@ -226,11 +316,7 @@ async def _choose(
     if messages is None:
         return {"unscored": Unscored.ROLE_NOT_EXPRESSIBLE.value}
     if hasattr(model.api, "loglikelihood"):
-        started, clock = time.time(), time.monotonic()
-        scores = await model.api.loglikelihood(messages, choices)
-        read = None if scores is None else _scored(model, turns, system, [s.tokens for s in scores])
-        seconds, size = time.monotonic() - clock, _bytes(messages) * len(choices)
-        called.get()(Made(started, seconds, size, read, 0, scores is None))
+        scores = await _scores(model, messages, turns, system, choices)
         if scores is None:
             return {"unscored": Unscored.CONTEXT.value}
         return {"choices": [{"logprob": s.logprob, "tokens": s.tokens} for s in scores], "turns": []}
@@ -265,6 +351,86 @@ async def _choose(
     return record
 
 
+async def _scores(
+    model: Model,
+    messages: list[ChatMessage],
+    turns: Sequence[Turn],
+    system: str | None,
+    choices: Sequence[str],
+) -> list[ChoiceScore] | None:
+    """Log-probabilities of ``choices`` after ``messages`` (``turns`` with ``system`` around them)."""
+    started, clock = time.time(), time.monotonic()
+    scores: list[ChoiceScore] | None = await getattr(model.api, "loglikelihood")(messages, choices)  # noqa: B009
+    read = None if scores is None else _scored(model, turns, system, [s.tokens for s in scores])
+    seconds, size = time.monotonic() - clock, _bytes(messages) * len(choices)
+    called.get()(Made(started, seconds, size, read, 0, scores is None))
+    return scores
+
+
+async def _letter(
+    model: Model, turns: Sequence[Turn], state: TaskState, system: str | None, seed: int, stimulus: str
+) -> dict[str, Any]:
+    """The letter that an arm names, at once or after reasons, with its probability where the arm gives that.
+
+    An arm with log-probabilities goes on from the beginning of its own turn; an endpoint is told what form
+    its reply has.
+    """
+    n, reasons = int(state.metadata["letters"]), bool(state.metadata["reasons"])
+    offered, about = choosing.letters(n), {"stimulus": stimulus, "epoch": state.epoch}
+    if not hasattr(model.api, "loglikelihood"):
+        messages = express(lettering.told(turns[:-1], n, reasons=reasons), system, roles_of(model))
+        if messages is None:
+            return {"unscored": Unscored.ROLE_NOT_EXPRESSIBLE.value}
+        messages[-1].metadata = {**(messages[-1].metadata or {}), **about}
+        record, probabilities = await _named(model, messages, offered, reasons)
+        if not record["unscored"]:
+            record["choice_letters"] = [
+                lettering.read(record["text"], n, reasons=reasons) or choosing.NO_LETTER
+            ]
+        return _with_letters(record, probabilities)
+    record, opening = {"unscored": None, "text": ""}, turns[-1].content or ""
+    messages = express(turns, system, roles_of(model))
+    if messages is None:
+        return {"unscored": Unscored.ROLE_NOT_EXPRESSIBLE.value}
+    if reasons:
+        config = _seeded(model, seed, stimulus, state.epoch, 0)
+        # A tokenizer that knows lower-case words only writes the form in its own way.
+        config.stop_seqs = [lettering.SO, lettering.SO.lower()]
+        record = _record(await _generate(model, messages, config)) | {"seed": config.seed}
+        if record["unscored"] not in (None, Unscored.EMPTY.value):
+            return record
+        record["unscored"] = None
+        opening = f"{opening} {record['text'].strip()} {lettering.SO}"
+    messages[-1] = ChatMessageAssistant(content=opening)
+    asked = (*turns[:-1], Turn("assistant", opening))
+    scores = await _scores(model, messages, asked, system, [f" ({letter})" for letter in offered])
+    if scores is None:
+        return record | {"unscored": Unscored.CONTEXT.value}
+    found = {letter: math.exp(score.logprob) for letter, score in zip(offered, scores, strict=True)}
+    record["choice_letters"] = [max(found, key=lambda letter: found[letter])]
+    return _with_letters(record, _bounded(found))
+
+
+async def _named(
+    model: Model, messages: list[ChatMessage], offered: str, reasons: bool
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """An endpoint's reply, and probabilities of letters where it reports them for the letter alone."""
+    if reasons:
+        return _record(await _generate(model, messages)), {}
+    try:
+        output = await _generate(model, messages, GenerateConfig(logprobs=True, top_logprobs=20))
+    except Exception:  # many endpoints refuse to report probabilities, each in its own way
+        output = await _generate(model, messages)
+    return _record(output), _letter_probabilities(output, offered)
+
+
+def _with_letters(record: dict[str, Any], probabilities: dict[str, float]) -> dict[str, Any]:
+    if probabilities and not record["unscored"]:
+        record["letter_probabilities"] = [probabilities]
+        record["captured_mass"] = sum(probabilities.values())
+    return record
+
+
 def _scored(model: Model, turns: Sequence[Turn], system: str | None, choices: Sequence[int]) -> int | None:
     """Tokens that a model read to score choices of so many tokens: the conversation with each."""
     count = getattr(model.api, "count", None)
@@ -294,9 +460,14 @@ def _letter_probabilities(output: ModelOutput, offered: str) -> dict[str, float]
         letter = token.token.strip(" ▁Ġ()")
         if letter and letter in offered:
             found[letter] = found.get(letter, 0.0) + math.exp(min(token.logprob, 1.0))
-    total = sum(found.values())
-    if not total <= _ROUNDED_SUM:  # also where it is not a number
+    if not sum(found.values()) <= _ROUNDED_SUM:  # also where it is not a number
         return {}
+    return _bounded(found)
+
+
+def _bounded(found: dict[str, float]) -> dict[str, float]:
+    """Probabilities that sum to at most 1: what lies just above is rounding."""
+    total = sum(found.values())
     return {letter: p / total for letter, p in found.items()} if total > 1 else found
 
 

@@ -26,10 +26,11 @@ LISTED, ASSERTIVENESS, CAVEATS, ENGAGED, TOLD = (
 
 
 def asked(suite: Suite, responses: Iterable[Response]) -> Iterator[tuple[Probe, Response]]:
-    """Each usable answer once, with its probe; controls and choices left out."""
+    """Each usable answer once, with its probe; controls, choices and prescribed forms left out."""
     probes: dict[str, Probe] = {}
     for probe in suite.probes:
-        if probe.measure is Measure.GENERATION and probe.origin is not ProbeOrigin.CONTROL:
+        prose = probe.origin is not ProbeOrigin.CONTROL and probe.order is None
+        if probe.measure is Measure.GENERATION and prose:
             first = probes.setdefault(probe.stimulus, probe)
             if probe.facts and not first.facts:
                 probes[probe.stimulus] = probe

@@ -8,8 +8,8 @@ reading its weights are other files (``provider``, ``fingerprint``); this one ne
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +35,14 @@ _SECRET = re.compile(
     r"api[_-]?key|secret|passw|credential|authorization|bearer|(^|[_-])(key|token)$", re.IGNORECASE
 )
 _NO_SECRETS = "Keys come from the environment (for example OPENAI_API_KEY), never from a file or an option."
+
+
+@dataclass(frozen=True)
+class Revision:
+    """Two requests to an arm about an answer that it has just written: criticise it, then write it again."""
+
+    critique: str
+    revision: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,12 @@ class Arm:
     not say)."""
     trust_remote_code: bool = False
     """Run Python code that lies in the checkpoint folder (``govaudit/`` only); named in the report."""
+    revise: tuple[Revision, ...] = ()
+    """Let the arm criticise and rewrite each answer before it counts, under one of these, drawn by stimulus;
+    without any, the first answer counts."""
+    constitution: tuple[str, ...] = ()
+    """Ids of the clauses that the system text says, where it is made of a spec. A label: not part of the
+    arm's identity."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -89,6 +103,11 @@ class Arm:
         ):
             if not ok:
                 raise BadInput(f"{name} of arm {self.name} is {getattr(self, name)!r}, it must be {range_}")
+        if self.revise and self.provider == RECORDED:
+            raise BadInput(
+                f"arm {self.name} holds recorded answers: they cannot be revised any more",
+                remedy="Leave revise out, or record the revisions as an arm of their own.",
+            )
         for name in ("adapter", "chat_template", "trust_remote_code"):
             if getattr(self, name) and self.provider != ENGINE:
                 raise BadInput(
@@ -136,7 +155,11 @@ class Arm:
     def data(self) -> dict[str, Any]:
         """All settings, defaults included, as they are printed and kept in the run."""
         settings = {item.name: getattr(self, item.name) for item in fields(self)}
-        return settings | {"args": dict(self.args)}
+        return settings | {
+            "args": dict(self.args),
+            "revise": [asdict(revision) for revision in self.revise],
+            "constitution": list(self.constitution),
+        }
 
 
 def parse_arm(text: str) -> Arm:
@@ -196,8 +219,10 @@ def matching(arm: Arm) -> tuple[Arm, ...]:
     )
 
 
-def prompted(arm: Arm, text: str, name: str) -> Arm:
+def prompted(arm: Arm, text: str, name: str, clauses: Sequence[str] = ()) -> Arm:
     """The prompted-only arm: the same model with ``text`` (a spec) before the arm's own system text.
+
+    ``clauses``: ids of the clauses that the text says.
 
     :class:`BadInput` for a recorded arm, whose answers were given without that text.
     """
@@ -206,7 +231,28 @@ def prompted(arm: Arm, text: str, name: str) -> Arm:
             f"arm {arm.name} holds recorded answers: a system text cannot be put before them any more",
             remedy="Record the answers with that text and name the file as an arm of its own.",
         )
-    return replace(arm, name=name, system=f"{text}\n\n{arm.system}" if arm.system else text)
+    return replace(
+        arm,
+        name=name,
+        system=f"{text}\n\n{arm.system}" if arm.system else text,
+        constitution=tuple(clauses),
+    )
+
+
+def at_temperatures(arm: Arm, temperatures: Sequence[float]) -> tuple[Arm, ...]:
+    """The arm at each temperature, ``-T<temperature>`` added to its name; the arm itself where there is none.
+
+    :class:`BadInput` for a recorded arm, whose answers were sampled as they were.
+    """
+    if temperatures and arm.provider == RECORDED:
+        raise BadInput(
+            f"arm {arm.name} holds recorded answers: they cannot be sampled at another temperature",
+            remedy="Record the answers at that temperature and name the file as an arm of its own.",
+        )
+    return tuple(
+        replace(arm, name=f"{arm.name}-T{temperature:g}", temperature=temperature)
+        for temperature in temperatures
+    ) or (arm,)
 
 
 def arm_digest(arm: Arm, fingerprint: Mapping[str, Any]) -> str:
@@ -222,8 +268,18 @@ def arm_digest(arm: Arm, fingerprint: Mapping[str, Any]) -> str:
             "max_tokens": arm.max_tokens,
             "reasoning_effort": arm.reasoning_effort,
             "context": arm.context,
+            **({"revise": [asdict(revision) for revision in arm.revise]} if arm.revise else {}),
         }
     )
+
+
+class RevisionEntry(BaseModel):
+    """Two requests, as they stand in a file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    critique: str
+    revision: str
 
 
 class ArmEntry(BaseModel):
@@ -245,6 +301,7 @@ class ArmEntry(BaseModel):
     chat_template_file: str | None = None
     context: int | None = None
     trust_remote_code: bool = False
+    revise: list[RevisionEntry] = []
 
 
 class _File(BaseModel):
@@ -327,6 +384,7 @@ def arm_of(
             given["model"] = f"{provider}/{folder / target}"
         if entry.adapter is not None:
             given["adapter"] = str(folder / entry.adapter)
+        given["revise"] = tuple(Revision(**revision) for revision in given["revise"])
         return Arm(name=name, **given)
     except BadInput as error:
         if error.path is not None:
@@ -336,7 +394,8 @@ def arm_of(
 
 def entry_of(arm: Arm) -> ArmEntry:
     """The entry that describes an arm; :func:`arm_of` undoes it."""
-    return ArmEntry(**{key: value for key, value in arm.data().items() if key != "name"})
+    given = {key: value for key, value in arm.data().items() if key not in ("name", "constitution")}
+    return ArmEntry(**given)
 
 
 def _refuse_secrets(node: Any, where: str) -> None:

@@ -24,6 +24,7 @@ import hashlib
 import inspect
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -61,6 +62,18 @@ _PLACES = {"user": 2, "assistant": 1, "system": 0, "developer": 0, "tool": 2}
 _FAULTS = (TemplateError, TypeError, ValueError, LookupError)
 
 T = TypeVar("T")
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """While it is open, transformers draws no progress bars of its own."""
+    drawn = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if drawn:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 class Stop(StrEnum):
@@ -242,31 +255,27 @@ class Engine:
             dtype = "float32"
         common: dict[str, Any] = {"local_files_only": True, "trust_remote_code": trust_remote_code}
         own: Any = AutoModelForCausalLM
-        speaks = transformers_logging.is_progress_bar_enabled()
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            tokenizer = AutoTokenizer.from_pretrained(files.folder, **common)
-            model, found = own.from_pretrained(
-                files.folder,
-                dtype=dtype if dtype == "auto" else getattr(torch, dtype),
-                use_safetensors=True,
-                output_loading_info=True,
-                **common,
-            )
-            if found["missing_keys"]:
-                # transformers fills them with random numbers and goes on.
-                raise ValueError(f"weights are missing, for example {min(found['missing_keys'])}")
-            model = model.to(device)
-            if adapter is not None:
-                from peft import PeftModel
+            with without_bars():
+                tokenizer = AutoTokenizer.from_pretrained(files.folder, **common)
+                model, found = own.from_pretrained(
+                    files.folder,
+                    dtype=dtype if dtype == "auto" else getattr(torch, dtype),
+                    use_safetensors=True,
+                    output_loading_info=True,
+                    **common,
+                )
+                if found["missing_keys"]:
+                    # transformers fills them with random numbers and goes on.
+                    raise ValueError(f"weights are missing, for example {min(found['missing_keys'])}")
+                model = model.to(device)
+                if adapter is not None:
+                    from peft import PeftModel
 
-                model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+                    model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
         except Exception as error:
             problem = str(error).strip().split("\n", maxsplit=1)[0] or type(error).__name__
             raise BadInput(f"the checkpoint cannot be loaded ({problem})", path=folder) from error
-        finally:
-            if speaks:
-                transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
         return cls(model, tokenizer, chat_template=chat_template, context=context, batch_size=batch_size)
 
     # --- conversations as tokens ---------------------------------------------------------------------------

@@ -49,7 +49,8 @@ def build(folder: Path, seed: int = 0) -> Path:
         import torch
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
         from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-        from transformers.utils import logging
+
+        from govaudit.models.engine import without_bars
     except ImportError as error:
         raise BadInput(
             f"the untrained checkpoint needs {error.name}, which is not installed",
@@ -89,15 +90,11 @@ def build(folder: Path, seed: int = 0) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
-    speaks = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        with without_bars():
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
     except OSError as error:
         raise BadInput(f"the checkpoint cannot be written ({error.strerror})", path=folder) from error
-    finally:
-        if speaks:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     return folder

@@ -10,13 +10,24 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
+from pydantic import Field
+
 from govaudit.canonical import digest
 from govaudit.reports.agreement import AgreementPart
+from govaudit.reports.baselines import BaselinesPart
 from govaudit.reports.boilerplate import BoilerplatePart
+from govaudit.reports.choices import ChoicesPart
+from govaudit.reports.circularity import CircularityPart
+from govaudit.reports.combined import CombinedPart
 from govaudit.reports.cost import CostPart
+from govaudit.reports.foreign import ForeignPart
+from govaudit.reports.harmfulness import HarmfulnessPart
+from govaudit.reports.hierarchy import HierarchyPart
+from govaudit.reports.looks import LooksPart
 from govaudit.reports.part import Estimate, Part
 from govaudit.reports.rankings import RankingsPart
 from govaudit.reports.refusals import RefusalsPart
+from govaudit.reports.sycophancy import SycophancyPart
 from govaudit.reports.tone import TonePart
 
 SCHEMA_VERSION: Literal["1.0"] = "1.0"
@@ -142,6 +153,8 @@ class ClausePart(Part):
     """``measure / rater`` fixed before the first call, or null."""
     not_scored: str | None = None
     """Why no behaviour of a model can keep or break it, where that is so."""
+    role: str | None = None
+    """Of a training principle: critique or feedback."""
 
 
 class ProbeTally(Part):
@@ -176,6 +189,29 @@ class Exhibit(Part):
     """What other raters said of the same response."""
 
 
+Status = Literal["open", "confirmed", "disputed", "withdrawn"]
+"""Of a finding: nobody has reviewed it; somebody stands behind it; somebody contests it; those who reported
+it no longer stand behind it."""
+
+
+class ReviewEntry(Part):
+    """What one person entered about one finding; entries are only ever added."""
+
+    n: int
+    """1-based place in the review."""
+    when: str
+    """UTC, ISO 8601."""
+    status: Status
+    by: str
+    reason: str
+    reply: str = ""
+    """Of the lab or company that is audited."""
+    changed: bool = False
+    """The numbers of the finding have changed since."""
+    hash: str
+    """SHA-256 of the entry and of the hash before it."""
+
+
 class FindingPart(Part):
     """One clause x arm x measure x rater."""
 
@@ -207,8 +243,47 @@ class FindingPart(Part):
     """One-sided limits behind the verdict, unscored items counted as kept (as broken)."""
     more_clusters: int | None = None
     """How many more clusters a verdict would need at the observed rate."""
+    limits: Literal["interval", "confidence sequence"] = "interval"
+    """What ``low``, ``high`` and the one-sided limits are: those of data that are looked at once, or limits
+    that hold at every look at once, of a clause that was asked until its verdict was known."""
+    caveats: tuple[str, ...] = ()
+    """Names of what its rater or its rule shares with the arm (``circularity``)."""
     worst_responses: tuple[Exhibit, ...] = ()
     random_responses: tuple[Exhibit, ...] = ()
+    status: Status = "open"
+    """Of its last review."""
+    review: tuple[ReviewEntry, ...] = ()
+
+
+class ClaimPart(Part):
+    """A verdict that accuses or certifies, as an argument; none without what would settle it."""
+
+    arm: str
+    clause: str
+    verdict: Literal["violated", "compliant"]
+    claim: str = Field(min_length=1)
+    carries: tuple[str, ...] = Field(min_length=1)
+    """What carries it: the numbers, and on whose judgement."""
+    premise: str = Field(min_length=1)
+    """What must be true for the numbers to mean it."""
+    settle: tuple[str, ...] = Field(min_length=1)
+    """What would settle it: outcomes that would make it fall."""
+
+
+class RedactionPart(Part):
+    """What was taken out of this copy before it was published."""
+
+    tags: tuple[str, ...]
+    of: str
+    """Digest of the report that this is a copy of."""
+    probes: int
+    """Probes with one of the tags."""
+    exhibits: int
+    """Responses shown as evidence whose prompt or answer was taken out."""
+    texts: int
+    """Texts taken out of them: turns, answers, reasoning, choices, replies of raters."""
+    elsewhere: int
+    """Texts taken out in other places (measurements, notes, reviews) because they hold the same words."""
 
 
 class PooledPart(Part):
@@ -249,13 +324,34 @@ class Report(Part):
     pooled: tuple[PooledPart, ...]
     verdicts: dict[str, dict[str, int]]
     """Per arm: clauses by verdict."""
+    claims: tuple[ClaimPart, ...] = ()
+    """One for each verdict that accuses or certifies, the clearest first."""
+    changes: tuple[str, ...] = ()
+    """What would change the conclusion, in words."""
+    review_head: str | None = None
+    """Hash of the last entry of the review."""
+    redaction: RedactionPart | None = None
+    """What was taken out, where this is a copy for publication."""
     refusals: RefusalsPart | None = None
+    choices: ChoicesPart | None = None
+    hierarchy: HierarchyPart | None = None
+    baselines: BaselinesPart | None = None
     boilerplate: BoilerplatePart | None = None
     tone: TonePart | None = None
+    harmfulness: HarmfulnessPart | None = None
+    sycophancy: SycophancyPart | None = None
     rankings: RankingsPart | None = None
     agreement: AgreementPart | None = None
+    combined: CombinedPart | None = None
+    """People and a judge together, where people labelled a part of what it judged."""
+    circularity: CircularityPart | None = None
+    """What those who judge share with what is judged."""
     cost: CostPart | None = None
     """Harmlessness and helpfulness Elo, where the arms were compared."""
+    foreign: ForeignPart | None = None
+    """Where the evidence was made by others."""
+    looks: LooksPart | None = None
+    """Of a sequential audit: what was asked no further."""
     not_tested: tuple[str, ...]
     """What this audit did not look at, in words."""
     methods: tuple[str, ...]
@@ -273,8 +369,19 @@ class Report(Part):
                 "cost": True,
                 "run": True,
                 "request": True,
+                "claims": True,
+                "changes": True,
+                "review_head": True,
                 "arms": {"__all__": {"output_tokens", "model", "settings"}},
-                "findings": {"__all__": {"worst_responses": exhibit, "random_responses": exhibit}},
+                "choices": {"orders", "calibration"},
+                "findings": {
+                    "__all__": {
+                        "worst_responses": exhibit,
+                        "random_responses": exhibit,
+                        "status": True,
+                        "review": True,
+                    }
+                },
             },
         )
         return digest(_exact(data))

@@ -13,13 +13,14 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
-from govaudit.reports.agreement import AgreementGroup, agreement_tables, claims_of
+from govaudit.reports.agreed import AgreementGroup, estimate
+from govaudit.reports.agreed_tables import agreement_tables, claims_of
 from govaudit.reports.part import Estimate, Part
 from govaudit.reports.shown import Column, Shown, Table
 from govaudit.reports.words import UNSCORED, words
 from govaudit.scorers import traits
-from govaudit.scorers.gauge import LEVEL
-from govaudit.scorers.traits import NO, YES, Bar, Said
+from govaudit.scorers.gauge import LEVEL, bars
+from govaudit.scorers.traits import NO, YES, Said
 from govaudit.stats.agreement import TwoRater
 from govaudit.stats.coefficient import Coefficient
 from govaudit.stats.verdict import LOWEST_GAUGE_KAPPA
@@ -212,11 +213,6 @@ def _plain(value: Any) -> Any:
     return out | {name: found for name, found in beside.items() if found}
 
 
-def estimate(one: Coefficient) -> Estimate:
-    """A coefficient as it stands in documents."""
-    return Estimate(n=one.n_items, value=one.value, low=one.low, high=one.high, undefined=one.undefined)
-
-
 def measured(said: Sequence[Said], reading: Reading, seed: int, why: Mapping[str, str]) -> Measured:
     """All numbers of a rater whose verdicts are classes. ``why``: what cannot be measured, with reasons."""
     used = traits.usable(said)
@@ -259,15 +255,13 @@ def measured(said: Sequence[Said], reading: Reading, seed: int, why: Mapping[str
 
 
 def _barred(classes: ClassesPart, binary: BinaryPart | None) -> tuple[BarPart, ...]:
-    """Bars by yes and no, where the classes mean that: verdicts on clauses do. A rater that cannot be told
-    from chance in one of the readings, invalid verdicts counted against it, is barred from every verdict."""
-    main = _bars(traits.bars(_coefficient(classes.kappa if binary is None else binary.kappa)))
-    readings = [(f"{len(classes.labels)} classes", classes.kappa)]
+    """Bars by yes and no, where the classes mean that: verdicts on clauses do. All classes, and invalid
+    verdicts counted as wrong, are other readings of the same verdicts."""
+    readings = [("", classes.kappa if binary is None else binary.kappa)]
+    readings.append((f"{len(classes.labels)} classes", classes.kappa))
     if counted := classes.with_invalid_as_class:
         readings.append((f"{len(classes.labels)} classes, invalid verdicts counted as wrong", counted.kappa))
-    worse = [bar for name, kappa in readings for bar in _bars(traits.bars(_coefficient(kappa), name))]
-    every = [bar for bar in (*main, *worse) if bar.from_ == "every verdict"]
-    return (every[0],) if every else main
+    return _bars(readings)
 
 
 _NO_YES = "the classes have no yes and no"
@@ -281,8 +275,7 @@ def of_propositions(
     parts = {}
     for name, rows in said.items():
         part = _binary(PropositionPart, rows, ("true", "false"), seed)
-        found = _bars(traits.bars(_coefficient(part.kappa), name))
-        parts[name] = part.model_copy(update={"bars": found})
+        parts[name] = part.model_copy(update={"bars": _bars([(name, part.kappa)])})
     every = [one for rows in said.values() for one in rows]
     kinds = traits.invalid(every)
     return Measured(
@@ -376,7 +369,8 @@ def _coefficient(one: Estimate) -> Coefficient:
     return Coefficient("kappa", one.value, one.low, one.high, LEVEL, one.n or 0, 0, "", None, one.undefined)
 
 
-def _bars(found: Sequence[Bar]) -> tuple[BarPart, ...]:
+def _bars(readings: Sequence[tuple[str, Estimate]]) -> tuple[BarPart, ...]:
+    found = bars([(name, _coefficient(kappa)) for name, kappa in readings])
     return tuple(BarPart(from_=bar.from_, reason=bar.reason) for bar in found)
 
 

@@ -15,10 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from govaudit.records import Rater, RaterKind, Rating, Response
 from govaudit.reports.document import GaugePart
 from govaudit.reports.part import Estimate
-from govaudit.scorers.gauge import Gauge, GoldItem, gauge
+from govaudit.scorers.gauge import SPEC_GOLD, Gauge, GoldItem, gauge
 from govaudit.stats.coefficient import Coefficient
-
-SPEC_GOLD = "the spec's own labelled answers"
 
 
 def from_gold(gold: Mapping[str, Sequence[GoldItem]], raters: Iterable[Rater], seed: int) -> list[GaugePart]:
@@ -94,16 +92,14 @@ def from_world(
     arms: Mapping[str, str],
     seed: int,
 ) -> list[GaugePart]:
-    """Gauges against world truth of every other rater with its rubric, by arm over all clauses, and by clause
-    over all arms. ``arms``: digest -> name."""
+    """Gauges against world truth of every other rater of clauses, whatever its rubric, by arm over all
+    clauses, and by clause over all arms. ``arms``: digest -> name."""
     arm_of = {row.response: arms[row.arm] for row in responses if row.arm in arms}
     by_rater = _by_rater(ratings)
     parts = []
     for truth in raters:
         for rater in raters:
             if truth.kind is not RaterKind.WORLD or rater.kind is RaterKind.WORLD:
-                continue
-            if rater.rubric != truth.rubric:
                 continue
             items: dict[tuple[str | None, str], list[GoldItem]] = defaultdict(list)
             for (response, clause), right in by_rater[truth.id].items():

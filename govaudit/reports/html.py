@@ -17,7 +17,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +28,7 @@ from markupsafe import Markup, escape
 
 from govaudit import library
 from govaudit.canonical import digest
-from govaudit.reports import figures, measurements, words
+from govaudit.reports import figures, limits, measurements, referee, words
 from govaudit.reports.document import (
     ArmPart,
     ClausePart,
@@ -41,6 +41,7 @@ from govaudit.reports.document import (
 )
 from govaudit.reports.part import Estimate
 from govaudit.reports.suites import suites_of
+from govaudit.reports.tables import render_csv
 from govaudit.reports.words import ORIGINS, REASONS, UNSCORED, VERDICTS, coefficient, percent, visible
 from govaudit.stats.verdict import LARGEST_SHARE_UNSCORED, LOWEST_GAUGE_KAPPA
 
@@ -159,6 +160,7 @@ class Page:
             for gauge in rater.gauges
             for value in (gauge.kappa.value, gauge.kappa.low)
         )
+        self.claims = {(claim.arm, claim.clause): claim for claim in report.claims}
         self.anchor = self._anchors("clause", [clause.id for clause in self.clauses])
         self.arm_anchor = self._anchors("arm", self.arms)
         self.rater_anchor = self._anchors("rater", [rater.id for rater in report.raters])
@@ -199,8 +201,9 @@ class Page:
 
     @cached_property
     def worst(self) -> list[FindingPart]:
-        """Findings of a violation, the clearest first: the lower limit farthest above the tolerance."""
-        found = [finding for finding in self.headline if finding.verdict == "violated"]
+        """Findings of a violation that nobody has withdrawn, the clearest first: the lower limit farthest
+        above the tolerance."""
+        found = [f for f in self.headline if f.verdict == "violated" and f.status != "withdrawn"]
         return sorted(found, key=lambda f: f.tolerance - (f.lower_limit or f.low or 0.0))
 
     @cached_property
@@ -247,12 +250,44 @@ class Page:
         return [*VERDICTS, *sorted(other)]
 
     @cached_property
+    def findings_link(self) -> Markup | None:
+        """``findings.csv`` inside the page, unless it is too large."""
+        return measurements.embedded(render_csv(self.report))
+
+    @cached_property
+    def gaps(self) -> tuple[str, ...]:
+        """What was not tested, in short."""
+        return limits.gaps(self.report)
+
+    @cached_property
+    def demands(self) -> tuple[referee.Demand, ...]:
+        """What a referee would ask, the unmet demands first."""
+        order = ("unmet", "met", "does not arise")
+        return tuple(sorted(referee.referee(self.report), key=lambda demand: order.index(demand.state)))
+
+    @cached_property
+    def reviewed(self) -> list[FindingPart]:
+        """Findings with an entry in the review, those that decide first."""
+        found = [finding for finding in self.report.findings if finding.review]
+        return sorted(found, key=lambda finding: not finding.deciding)
+
+    @cached_property
+    def statuses(self) -> dict[str, int]:
+        """Verdicts that accuse or certify, by what their review says."""
+        said = Counter[str](f.status for f in self.headline if f.verdict in ("violated", "compliant"))
+        return {name: said[name] for name in words.STATUSES if said[name]}
+
+    @cached_property
     def warnings(self) -> list[str]:
         """Every warning of the report, its arms and its raters, once."""
+        said: dict[str, list[str]] = {}
+        for rater in self.report.raters:
+            for text in rater.warnings:
+                said.setdefault(text, []).append(rater.id)
         found = [
             *self.report.warnings,
             *(f"Arm {arm.name}: {text}" for arm in self.report.arms for text in arm.warnings),
-            *(f"{rater.id}: {text}" for rater in self.report.raters for text in rater.warnings),
+            *(f"{words.listed(_without_rubrics(raters))}: {text}" for text, raters in said.items()),
         ]
         kept: list[str] = []
         for text in found:
@@ -309,6 +344,16 @@ class Page:
         gold = max(shared, key=lambda name: shared[name], default=None)
         found = [(rater, g) for rater in self.report.raters for g in rater.gauges if g.gold == gold]
         return sorted(found, key=lambda pair: -(pair[1].kappa.value or 0.0))
+
+    @staticmethod
+    def asked(exhibit: Exhibit) -> list[tuple[str, str]]:
+        """What the arm was told and asked: the rules that stood above the user, and the last question."""
+        turns = [
+            (str(turn.get("role", "")), str(turn["content"])) for turn in exhibit.turns if turn.get("content")
+        ]
+        above = [("Told", text) for role, text in turns if role in ("system", "developer")]
+        questions = [text for role, text in turns if role not in ("system", "developer", "assistant")]
+        return [*above, *(("Asked", text) for text in questions[-1:])]
 
     def evidence(
         self, clause: ClausePart
@@ -385,11 +430,39 @@ def render_html(report: Report, folder: Path | None = None) -> str:
     ``folder`` may hold the reader's own ``audit.html.j2`` and ``style.css``; what it lacks is taken from the
     content room ``reports``. Same report, same text.
     """
-    style = library.read("reports", "style.css", folder)
-    # The policy names the style sheet by its hash, so that markup which got past the escaping could still
-    # neither style, nor run, nor load anything.
-    hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    environment = jinja2.Environment(
+    style, hashed = page_style(folder, "style.css")
+    return (
+        environment(folder)
+        .get_template("audit.html.j2")
+        .render(
+            report=report,
+            page=Page(report),
+            style=Markup(style),
+            style_hash=Markup(hashed),
+            UNSCORED=UNSCORED,
+            ORIGINS=ORIGINS,
+            VERDICTS=VERDICTS,
+            STATUSES=words.STATUSES,
+            LARGEST_SHARE_UNSCORED=LARGEST_SHARE_UNSCORED,
+            LOWEST_GAUGE_KAPPA=LOWEST_GAUGE_KAPPA,
+        )
+    )
+
+
+def page_style(folder: Path | None, *names: str) -> tuple[str, str]:
+    """The style sheets of a page joined in order, and what its content policy calls them.
+
+    The policy names them by their hash, so that markup which got past the escaping could still neither
+    style, nor run, nor load anything.
+    """
+    style = "\n".join(library.read("reports", name, folder) for name in names)
+    return style, f"sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}"
+
+
+def environment(folder: Path | None = None) -> jinja2.Environment:
+    """Jinja as every page of this project uses it: all text escaped, nothing undefined, with the filters that
+    write numbers and foreign text. Templates come from ``folder``, else from the content room ``reports``."""
+    made = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_finalize,
@@ -397,7 +470,7 @@ def render_html(report: Report, folder: Path | None = None) -> str:
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(lambda name: library.read("reports", name, folder)),
     )
-    environment.filters.update(
+    made.filters.update(
         agreement=agreement,
         bound=words.bound,
         coefficient=coefficient,
@@ -414,21 +487,19 @@ def render_html(report: Report, folder: Path | None = None) -> str:
         why=words.why,
         words=words.words,
     )
-    template = environment.get_template("audit.html.j2")
-    return template.render(
-        report=report,
-        page=Page(report),
-        style=Markup(style),
-        style_hash=Markup(f"sha256-{hashed}"),
-        UNSCORED=UNSCORED,
-        ORIGINS=ORIGINS,
-        VERDICTS=VERDICTS,
-        LARGEST_SHARE_UNSCORED=LARGEST_SHARE_UNSCORED,
-        LOWEST_GAUGE_KAPPA=LOWEST_GAUGE_KAPPA,
-    )
+    return made
 
 
 def dumps(report: Report) -> str:
     """``report.json``: indented, keys sorted, UTF-8; same report, same bytes."""
     data = report.model_dump(mode="json")
     return json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def _without_rubrics(raters: Sequence[str]) -> list[str]:
+    """Who they are, each once whatever they follow; a panel of people by its size."""
+    names = list(dict.fromkeys(rater.rpartition(":")[0] for rater in raters))
+    people = [name for name in names if name.startswith("person:")]
+    if len(people) < 3:
+        return names
+    return [*(name for name in names if name not in (*people, "people")), f"{len(people)} people"]

@@ -2,7 +2,8 @@
 
 In: a :class:`Report`. Out: XML text, one test suite for each arm with one test case for each clause. What is
 found violated is a failure, what is found compliant passes. Everything else (inconclusive, untested, not
-scored) is skipped with its reason: what was shown neither way is neither a pass nor a failure.
+scored, and findings that their reporters have withdrawn) is skipped with its reason: what was shown neither
+way is neither a pass nor a failure.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ LONGEST_TEXT = 4_000
 def render_junit(report: Report) -> str:
     """JUnit XML; same report, same text. It has no durations: answers are not timed one by one."""
     page = Page(report)
+    digest = report.canonical_digest
     root = ET.Element("testsuites", name=_text(f"{report.spec.id} {report.spec.version}"))
     total: Counter[str] = Counter()
     for place, arm in enumerate(report.arms):
         rows = [page.rows[clause.id][place] for clause in page.clauses]
         tally = {
             "tests": len(rows),
-            "failures": sum(row.verdict == "violated" for row in rows),
+            "failures": sum(_outcome(row) == "violated" for row in rows),
             "errors": 0,
-            "skipped": sum(row.verdict not in ("violated", "compliant") for row in rows),
+            "skipped": sum(_outcome(row) not in ("violated", "compliant") for row in rows),
         }
         total.update(tally)
         suite = ET.SubElement(
@@ -42,7 +44,7 @@ def render_junit(report: Report) -> str:
             ("model", arm.model),
             ("arm digest", arm.digest),
             ("spec digest", report.spec.digest),
-            ("report digest", report.canonical_digest),
+            ("report digest", digest),
             ("partial", str(report.partial).lower()),
         ):
             ET.SubElement(properties, "property", name=name, value=_text(value))
@@ -64,14 +66,22 @@ def _case(suite: ET.Element, row: Row, report: Report) -> None:
         suite, "testcase", classname=_text(clause.section or report.spec.id), name=_text(clause.id)
     )
     said = _said(row)
-    if row.verdict == "violated":
+    outcome = _outcome(row)
+    if outcome == "violated":
+        claims = [c for c in report.claims if (c.arm, c.clause) == (row.arm, clause.id)]
+        settle = "".join(f"\nWhat would settle it: {' '.join(claim.settle)}\n" for claim in claims)
         failure = ET.SubElement(case, "failure", type="violated", message=_text(said))
-        failure.text = _text(f"{_cut(clause.text)}\n{_evidence(finding)}")
-    elif row.verdict != "compliant":
-        shown = words(row.verdict, VERDICTS)
+        failure.text = _text(f"{_cut(clause.text)}\n{settle}{_evidence(finding)}")
+    elif outcome != "compliant":
+        shown = words(outcome, VERDICTS)
         ET.SubElement(case, "skipped", message=_text(f"{shown}: {said}"))
     out = ET.SubElement(case, "system-out")
     out.text = _text(f"{clause.title or clause.id}\n{said}")
+
+
+def _outcome(row: Row) -> str:
+    """The verdict, or that it was withdrawn."""
+    return "withdrawn" if row.finding is not None and row.finding.status == "withdrawn" else row.verdict
 
 
 def _said(row: Row) -> str:

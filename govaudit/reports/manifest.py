@@ -32,6 +32,8 @@ class PlannedArm:
     not_applicable: tuple[str, ...] = ()
     """Raters that cannot apply, as ``rater: reason``."""
     warnings: tuple[str, ...] = ()
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    """What the checkpoint was made of, as its trainer noted it (``models.lineage``)."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,8 @@ class Plan:
     """The limit that ended the run before all was asked, in words; empty for a whole run."""
     left: Mapping[str, int] = field(default_factory=dict)
     """Who was not asked for want of room -> how many items."""
+    selections: tuple[Mapping[str, Any], ...] = ()
+    """How the prompts of each measurement were chosen, as ``govaudit.evals.measured`` records it."""
 
 
 def plan_to_json(plan: Plan) -> str:
@@ -150,6 +154,7 @@ def plan_from_json(text: str) -> Plan:
             "amended": tuple(data["amended"]),
             "estimate": tuple(_outlay(row) for row in data.get("estimate", ())),
             "spent": tuple(Spent(**row) for row in data.get("spent", ())),
+            "selections": tuple(data.get("selections", ())),
         }
     )
 

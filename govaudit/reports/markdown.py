@@ -15,14 +15,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from govaudit.reports.document import ClausePart, Exhibit, FindingPart, Report
+from govaudit.reports.document import ClaimPart, ClausePart, Exhibit, FindingPart, Report
 from govaudit.reports.html import Page, Row
 from govaudit.reports.measurements import Cell, Writing, file, heading, tables, writings
 from govaudit.reports.part import Estimate
-from govaudit.reports.shown import Table
+from govaudit.reports.shown import Shown, Table
 from govaudit.reports.suites import suites_of
 from govaudit.reports.words import (
     ORIGINS,
+    STATUSES,
     UNSCORED,
     VERDICTS,
     bound,
@@ -99,11 +100,14 @@ def render_markdown(report: Report) -> str:
         _counts(page),
         _worst(page),
         _obstacles(page),
+        _bullets("What was not tested, in short", page.gaps),
+        _bullets("What would change this conclusion", report.changes),
         _clauses(page),
         _pooled(page),
         _measurements(report),
         _gauges(page),
         _arms(page),
+        _review(page),
         _bullets("What was not tested", report.not_tested),
         _bullets("Methods", report.methods),
         _digests(report),
@@ -168,6 +172,14 @@ def _head(report: Report) -> Iterator[str]:
 
 def _warnings(page: Page) -> Iterator[str]:
     found = [inline(text) for text in page.warnings]
+    if (cut := page.report.redaction) is not None:
+        found.insert(
+            0,
+            f"A copy for publication: prompts and answers of {counted(cut.probes, 'probe')} with the tag "
+            f"{inline(listed(cut.tags))} were taken out ({counted(cut.texts, 'text')} of "
+            f"{counted(cut.exhibits, 'response')}, and {counted(cut.elsewhere, 'text')} elsewhere). Numbers "
+            f"are those of the whole report, {cut.of[:12]}.",
+        )
     if page.report.partial:
         found.insert(0, "Only a part of the suite was run: the rates are those of that part.")
     if found:
@@ -226,7 +238,7 @@ def _worst(page: Page) -> Iterator[str]:
     yield "## Where the evidence of a violation is clearest"
     for finding in page.worst[:WORST]:
         clause = page.clause[finding.clause]
-        yield f"### {_title(clause)}: {inline(finding.arm)}"
+        yield f"### {_title(clause)}: {inline(finding.arm)}{_status(finding)}"
         yield (
             f"{_finding_rate(finding)} % of {counted(finding.n, 'scored item')} in "
             f"{counted(finding.clusters, 'cluster')} break {inline(clause.id)}; tolerance "
@@ -236,8 +248,47 @@ def _worst(page: Page) -> Iterator[str]:
         yield fenced(clause.text)
         if finding.worst_responses:
             yield from _exhibit(finding.worst_responses[0])
+        if claim := page.claims.get((finding.arm, finding.clause)):
+            yield from _argument(claim)
     if len(page.worst) > WORST:
         yield f"{counted(len(page.worst) - WORST, 'further violation')} in the table of clauses."
+
+
+def _argument(claim: ClaimPart) -> Iterator[str]:
+    """The claim, what carries it, its premise, and what would settle it."""
+    rows = (
+        ("Claim", (claim.claim,)),
+        ("Carried by", claim.carries),
+        ("Premise", (claim.premise,)),
+        ("What would settle it", claim.settle),
+    )
+    yield "\n".join(f"- **{name}.** {inline(' '.join(texts))}" for name, texts in rows)
+
+
+def _status(finding: FindingPart) -> str:
+    said = [] if finding.status == "open" else [words(finding.status, STATUSES)]
+    said += [f"caveat: {inline(listed(finding.caveats))}"] if finding.caveats else []
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _review(page: Page) -> Iterator[str]:
+    if not page.reviewed:
+        return
+    yield "## Review"
+    yield f"Entries are only ever added; the last has the hash {inline(page.report.review_head or '')}."
+    for finding in page.reviewed:
+        clause = page.clause[finding.clause]
+        yield f"### {_title(clause)}: {inline(finding.arm)}{_status(finding)}"
+        for entry in finding.review:
+            changed = " The numbers have changed since this entry." if entry.changed else ""
+            yield (
+                f"{entry.n}. **{words(entry.status, STATUSES)}** by {inline(entry.by)}, "
+                f"{inline(when(entry.when))}.{changed}"
+            )
+            yield fenced(entry.reason)
+            if entry.reply:
+                yield "Reply of those audited:"
+                yield fenced(entry.reply)
 
 
 def _exhibit(exhibit: Exhibit) -> Iterator[str]:
@@ -309,7 +360,7 @@ def _row(row: Row) -> list[str]:
     name = f"{_title(clause)} ({inline(clause.id)})" if clause.title else inline(clause.id)
     if clause.bright_line:
         name += ", bright line"
-    cells = [name, inline(row.arm), _verdict(row.verdict)]
+    cells = [name, inline(row.arm), _verdict(row.verdict) + (_status(finding) if finding else "")]
     if finding is None:
         return [*cells, inline(clause.not_scored or ""), "–", bound(clause.tolerance), "–", "–", "–"]
     cells.append(inline(words(finding.reason, {})))
@@ -358,11 +409,16 @@ def _measurements(report: Report) -> Iterator[str]:
         "95 % interval. Figures are on the HTML page, their numbers here."
     )
     for shown in suites:
-        yield f"### {inline(shown.title)}"
-        yield from _points(shown.claims)
-        for table in tables(shown):
-            yield from _measured(table, file(shown.id, table.id))
-        yield from _points(shown.notes)
+        yield from suite(shown)
+
+
+def suite(shown: Shown) -> Iterator[str]:
+    """The blocks of one suite: its title, claims, tables (those behind its figures too) and notes."""
+    yield f"### {inline(shown.title)}"
+    yield from _points(shown.claims)
+    for table in tables(shown):
+        yield from _measured(table, file(shown.id, table.id))
+    yield from _points(shown.notes)
 
 
 def _points(texts: Sequence[str]) -> Iterator[str]:

@@ -7,16 +7,18 @@ every rendering has the same.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from markupsafe import Markup, escape
 
-from govaudit.reports import charts, figures, scales
+from govaudit.reports import charts, figures, graphs, scales
 from govaudit.reports.figures import Axis
 from govaudit.reports.part import Estimate
-from govaudit.reports.shown import Column, Curves, Plane, Scale, Shown, Table
+from govaudit.reports.shown import Column, Curves, Figure, Graph, Plane, Scale, Shown, Table
+from govaudit.reports.tables import render_table
 from govaudit.reports.words import visible
 
 Cell = str | int | Estimate | None
@@ -24,6 +26,9 @@ Writing = Callable[[float], str]
 
 FOLDER = "measurements"
 """Where the CSV files are, from the run folder."""
+
+LARGEST = 300_000
+"""Characters of a CSV file that the page holds; a larger one is beside it only."""
 
 FOLDED = 12
 """Data of a figure with more rows than that are folded on the page."""
@@ -54,6 +59,8 @@ class TableView:
     rows: tuple[tuple[Markup, ...], ...]
     file: str
     """Where the same rows are as CSV, from the run folder."""
+    link: Markup | None
+    """The same file inside the page, unless it is too large."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class FigureView:
 
     id: str
     caption: str
-    kind: Literal["plane", "curves"]
+    kind: Literal["plane", "curves", "graph"]
     x: str
     y: str
     drawing: Markup
@@ -102,8 +109,16 @@ def file(suite: str, table: str) -> str:
     return f"{FOLDER}/{suite}-{table}.csv"
 
 
-def data(figure: Plane | Curves) -> Table:
-    """The numbers behind a figure, as a table."""
+def data(figure: Figure) -> Table:
+    """What a figure draws, as a table."""
+    if isinstance(figure, Graph):
+        names = {node.id: node.name for node in figure.nodes}
+        links = sorted(figure.links, key=lambda link: not link.marked)
+        drawn = tuple(
+            (names[link.first], link.what, names[link.second], figure.key[link.marked]) for link in links
+        )
+        heads = (Column("From"), Column("Link"), Column("To"), Column("Sort"))
+        return Table(figure.id, figure.caption, heads, drawn)
     if isinstance(figure, Curves):
         rows = tuple(
             (line.name, f"{x:g}", y) for line in figure.lines for x, y in zip(line.x, line.y, strict=True)
@@ -140,9 +155,28 @@ def heading(table: Table, index: int) -> str:
     return column.title if not unit or unit in column.title else f"{column.title}, {unit}"
 
 
-def _figure(figure: Plane | Curves, suite: str) -> FigureView:
+def _figure(figure: Figure, suite: str) -> FigureView:
     rows = _table(data(figure), suite)
     key: tuple[tuple[Markup, str], ...] = ()
+    if isinstance(figure, Graph):
+        return FigureView(
+            id=figure.id,
+            caption=figure.caption,
+            kind="graph",
+            x="",
+            y="",
+            drawing=graphs.graph(figure),
+            key=tuple(
+                (graphs.swatch(marked=marked), figure.key[marked])
+                for marked in (False, True)
+                if any(link.marked is marked for link in figure.links)
+            ),
+            data=rows,
+            folded=True,
+            drawn=bool(figure.nodes),
+            joined=False,
+            missing=(),
+        )
     if isinstance(figure, Plane):
         gone = tuple(
             point.name
@@ -195,7 +229,17 @@ def _table(table: Table, suite: str) -> TableView:
             if i in axes:
                 cells.append(_plotted(cell, axes[i], table.columns[i], str(row[0]), written[i]))
         rows.append(tuple(cells))
-    return TableView(table.id, table.caption, tuple(heads), tuple(rows), file(suite, table.id))
+    link = embedded(render_table(table))
+    return TableView(table.id, table.caption, tuple(heads), tuple(rows), file(suite, table.id), link)
+
+
+def embedded(text: str) -> Markup | None:
+    """CSV text as an address that holds it, for a link that saves it without network; ``None`` beyond
+    :data:`LARGEST` characters."""
+    if len(text) > LARGEST:
+        return None
+    coded = base64.b64encode(text.encode()).decode()
+    return Markup("data:text/csv;charset=utf-8;base64,") + Markup(coded)
 
 
 def _kind(table: Table, index: int) -> Literal["word", "count", "estimate"]:

@@ -1,8 +1,9 @@
 """Refusals in the report: how each arm treats requests, over- and under-refusal side by side, and its manner.
 
 In: the suite, the plan, responses, ratings and raters of one run. Out: a part of the document, and how it is
-shown. The check reads every usable answer here, whatever its probe expects; judges and people count where
-they rated with the rubrics ``refusal``, ``evasiveness`` or ``style``. Raters are never pooled.
+shown. The check reads every usable answer here, whatever its probe expects; judges, people, classifiers and
+world truth count where they rated with the rubrics ``refusal``, ``evasiveness`` or ``style``. Raters are
+never pooled. Where the truth is known, the check stands beside it.
 
 Over-refusal is never given without under-refusal: an arm that declines everything, or nothing, is perfect on
 one of them. Where requests of one sort are missing both are ``untested``; a type of request that has only one
@@ -13,25 +14,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from govaudit.evals.suite import Probe, ProbeOrigin, Suite
 from govaudit.records import Measure, Rater, RaterKind, Rating, Response, Unscored, last_user
+from govaudit.reports.agreed import estimate
 from govaudit.reports.manifest import Plan
 from govaudit.reports.part import Estimate, Part
 from govaudit.reports.shown import Column, Plane, Point, Shown, Table
 from govaudit.scorers import refusal, style
 from govaudit.scorers.refusal import FULL_COMPLIANCE, FULL_REFUSAL, PARTIAL_REFUSAL, Kind
 from govaudit.specs.model import Expected
+from govaudit.stats.agreement import two_rater
 from govaudit.stats.intervals import clustered_rate
 
 CHECK, STYLE = "check:refusal", "check:style"
 """Ids of the checks."""
 KINDS = tuple(kind.value for kind in Kind)
 LABELS = (FULL_COMPLIANCE, PARTIAL_REFUSAL, FULL_REFUSAL)
-EVASIVE = (Kind.DEFLECTION.value, Kind.HARD_REFUSAL.value)
-"""Kinds of answer that leave the person with nothing."""
 SIDES = ("over-refusal", "under-refusal")
 _RUBRICS = ("refusal", "evasiveness")
 
@@ -90,6 +91,15 @@ class StylePart(Part):
     """By proposition."""
 
 
+class CheckedPart(Part):
+    """The check beside world truth, on the answers of one arm that both have read: complied or not."""
+
+    arm: str
+    n: int
+    agreement: Estimate
+    kappa: Estimate
+
+
 class RefusalsPart(Part):
     """How the arms refuse."""
 
@@ -100,6 +110,10 @@ class RefusalsPart(Part):
     kinds: tuple[KindsPart, ...]
     sides: tuple[RefusalsByArm, ...]
     style: tuple[StylePart, ...]
+    truth: str | None = None
+    """Id of the rater who knows how every answer treats its request, where the world is a made-up one."""
+    checked: tuple[CheckedPart, ...] = ()
+    """The check against that rater."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +151,8 @@ def section(
     if not any(one.response.unscored is None for mine in answers.values() for one in mine):
         return None
     by_others = _rated(ratings, raters)
-    kinds, sides, styles = [], [], []
+    world = [rater.id for rater in raters if rater.kind is RaterKind.WORLD and rater.id in by_others]
+    kinds, sides, styles, checks = [], [], [], []
     for arm in plan.arms:
         mine = answers.get(arm.name, [])
         readings = {
@@ -157,12 +172,15 @@ def section(
             kinds.append(_kinds(arm.name, rater, mine, said))
             sides.append(_sides(arm.name, rater, mine, said))
         styles += _styles(arm.name, mine, readings, ratings, raters)
+        checks += [_checked(arm.name, mine, checked, by_others[name], plan.seed) for name in world[:1]]
     return RefusalsPart(
         check_digest=refusal.DIGEST,
         style_digest=style.DIGEST,
         kinds=tuple(kinds),
         sides=tuple(sides),
         style=tuple(styles),
+        truth=world[0] if world else None,
+        checked=tuple(checks),
     )
 
 
@@ -178,8 +196,13 @@ def _answers(suite: Suite, plan: Plan, responses: Iterable[Response]) -> dict[st
         asked = probes.get(response.stimulus)
         if asked and response.arm in names:
             expected = frozenset(target.expected for probe in asked for target in probe.targets)
-            found[names[response.arm]].append(_Answer(response, asked[0], expected, _type(asked[0])))
+            # What is asked alike may be a probe of several clauses: the one on declining names the type.
+            about = next((probe for probe in asked if _SORTS & {t.expected for t in probe.targets}), asked[0])
+            found[names[response.arm]].append(_Answer(response, about, expected, _type(about)))
     return found
+
+
+_SORTS = frozenset((Expected.COMPLY, Expected.REFUSE))
 
 
 def _type(probe: Probe) -> str:
@@ -192,12 +215,9 @@ def _type(probe: Probe) -> str:
 
 
 def _rated(ratings: Iterable[Rating], raters: Iterable[Rater]) -> dict[str, _Said]:
-    """Rater -> its labels, checks left out. A rater who gave one answer two labels is undecided about it."""
-    rubrics = {
-        rater.id: rater.rubric
-        for rater in raters
-        if rater.kind is not RaterKind.CHECK and rater.rubric in _RUBRICS
-    }
+    """Rater -> its labels, the check left out, which reads every answer here. A rater who gave one answer two
+    labels is undecided about it."""
+    rubrics = {rater.id: rater.rubric for rater in raters if rater.id != CHECK and rater.rubric in _RUBRICS}
     found: dict[str, _Said] = {}
     for row in ratings:
         if row.rater not in rubrics or row.rubric not in _RUBRICS or len(row.responses) != 1:
@@ -243,7 +263,7 @@ def _kinds(arm: str, rater: str, mine: Sequence[_Answer], said: _Said) -> KindsP
             name: _share([label == name for label in labels], clusters)
             for name in (KINDS if fine else LABELS)
         },
-        evasive=_share([label in EVASIVE for label in labels], clusters) if fine else None,
+        evasive=_share([label in refusal.EVASIVE for label in labels], clusters) if fine else None,
     )
 
 
@@ -338,7 +358,7 @@ def _styles(
         for name, value in known.items():
             if value is not None:
                 holds[STYLE][name].append((value, one.probe.cluster))
-    others = {rater.id for rater in raters if rater.rubric == "style" and rater.kind is not RaterKind.CHECK}
+    others = {rater.id for rater in raters if rater.rubric == "style" and rater.id != STYLE}
     for row in ratings:
         if row.rater in others and row.unscored is None and row.responses[0] in usable:
             cluster = usable[row.responses[0]].probe.cluster
@@ -355,6 +375,26 @@ def _styles(
         )
         for rater, found in holds.items()
     ]
+
+
+def _checked(arm: str, mine: Sequence[_Answer], checked: _Said, truth: _Said, seed: int) -> CheckedPart:
+    """Complied or not, by the check and in truth."""
+    both = [
+        (one, checked.labels[key], truth.labels[key])
+        for one in mine
+        if (key := one.response.response) in checked.labels and key in truth.labels
+    ]
+    if not both:
+        nothing = Estimate(n=0, value=None, undefined="no answer with a label of both")
+        return CheckedPart(arm=arm, n=0, agreement=nothing, kappa=nothing)
+    found = two_rater(
+        [_complied(label) for _, label, _ in both],
+        [_complied(label) for _, _, label in both],
+        seed=seed,
+        clusters=[one.probe.cluster for one, _, _ in both],
+        categories=(False, True),
+    )
+    return CheckedPart(arm=arm, n=len(both), agreement=estimate(found.percent), kappa=estimate(found.kappa))
 
 
 def _complied(label: str) -> bool:
@@ -405,13 +445,22 @@ def show(part: RefusalsPart) -> Shown:
 
 
 def _claims(part: RefusalsPart) -> Iterable[str]:
-    tested = [one for one in part.sides if one.both is not None and one.rater == CHECK]
-    for one in tested:
+    voice, by = (part.truth, "in truth") if part.truth else (CHECK, "by the check")
+    tested = [one for one in part.sides if one.both is not None and one.rater == voice]
+    if len(tested) > _MOST_ARMS:
+        yield from _ends(tested, by)
+    for one in tested if len(tested) <= _MOST_ARMS else ():
         assert one.both is not None
         yield (
             f"{one.arm}: declines {_words(one.both.over)} of the requests that should be answered, and "
-            f"answers {_words(one.both.under)} of those that should be declined (by the check)."
+            f"answers {_words(one.both.under)} of those that should be declined ({by})."
         )
+    if part.checked:
+        ranked = sorted(part.checked, key=lambda one: one.agreement.value or 0.0)
+        shown = part.checked if len(ranked) <= _MOST_ARMS else ranked[:1]
+        said = "; ".join(f"{one.arm} {_words(one.agreement)}" for one in shown)
+        rest = "" if len(shown) == len(ranked) else " (the least of all arms)"
+        yield f"Complied or not, the check says what is true of: {said}{rest}."
     for reason in dict.fromkeys(one.untested for one in part.sides if one.untested):
         arms = ", ".join(dict.fromkeys(one.arm for one in part.sides if one.untested == reason))
         yield f"Over- and under-refusal: untested for {arms} ({reason}); neither is given alone."
@@ -422,6 +471,23 @@ def _claims(part: RefusalsPart) -> Iterable[str]:
         for line in part.kinds:
             if line.rater == CHECK and line.evasive is not None:
                 yield f"{line.arm}: {_words(line.evasive)} of its answers are evasive (by the check)."
+
+
+_MOST_ARMS = 8
+"""With more arms than that, sentences are about the first and the last of them; tables hold all."""
+
+
+def _ends(tested: Sequence[RefusalsByArm], by: str) -> Iterator[str]:
+    """Of many arms, such as snapshots, those at both ends."""
+
+    def told(arms: Mapping[str, Estimate]) -> str:
+        ranked = sorted(arms.items(), key=lambda row: row[1].value or 0.0)
+        return " and ".join(f"{_words(one)} ({arm})" for arm, one in (ranked[0], ranked[-1]))
+
+    over = {one.arm: one.both.over for one in tested if one.both is not None}
+    under = {one.arm: one.both.under for one in tested if one.both is not None}
+    yield f"{len(over)} arms decline between {told(over)} of the requests that should be answered ({by})."
+    yield f"They answer between {told(under)} of those that should be declined ({by})."
 
 
 def _words(estimate: Estimate) -> str:
@@ -487,6 +553,18 @@ def _tables(part: RefusalsPart) -> Iterable[Table]:
                 for one, _ in tested
                 for name, sides in one.by_type.items()
             ),
+        )
+    if part.checked:
+        yield Table(
+            id="checked",
+            caption="Complied or not: the check beside the truth",
+            columns=(
+                Column("arm"),
+                Column("answers"),
+                Column("agreement", "share"),
+                Column("kappa", "coefficient"),
+            ),
+            rows=tuple((one.arm, one.n, _bare(one.agreement), _bare(one.kappa)) for one in part.checked),
         )
     if part.style:
         yield Table(

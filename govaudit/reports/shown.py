@@ -114,6 +114,52 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Node:
+    """Something in a graph."""
+
+    id: str
+    name: str
+    column: int
+    """In which column of the figure it stands, from 0."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """One thing in a graph comes from, or has to do with, another."""
+
+    first: str
+    second: str
+    what: str
+    marked: bool = False
+    """Drawn in the colour of a warning."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A figure of things in columns and links between them."""
+
+    id: str
+    caption: str
+    columns: tuple[str, ...]
+    """Titles, from left to right."""
+    nodes: tuple[Node, ...]
+    links: tuple[Link, ...]
+    key: tuple[str, str] = ("link", "marked link")
+    """What the two sorts of link are."""
+
+    def __post_init__(self) -> None:
+        _check_ids([self.id])
+        there = {node.id for node in self.nodes}
+        if any(not {link.first, link.second} <= there for link in self.links):
+            raise ValueError(f"a link of figure {self.id!r} leads to no node")
+        if any(not 0 <= node.column < len(self.columns) for node in self.nodes):
+            raise ValueError(f"a node of figure {self.id!r} stands in no column")
+
+
+Figure = Plane | Curves | Graph
+
+
+@dataclass(frozen=True)
 class Shown:
     """One suite in the report."""
 
@@ -123,7 +169,7 @@ class Shown:
     claims: Sequence[str]
     """What the numbers allow to say, in whole sentences; the first is the most important."""
     tables: Sequence[Table] = ()
-    figures: Sequence[Plane | Curves] = ()
+    figures: Sequence[Figure] = ()
     notes: Sequence[str] = ()
     """Methods, limits, what is missing."""
 

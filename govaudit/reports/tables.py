@@ -11,6 +11,7 @@ import io
 import json
 from collections.abc import Iterable
 
+from govaudit.reports.claims import speaking
 from govaudit.reports.document import ClausePart, FindingPart, GaugePart, Report
 from govaudit.reports.part import Estimate
 from govaudit.reports.shown import Table
@@ -57,10 +58,15 @@ COLUMNS = (
     "gauge_kappa_high",
     "gauge_n",
     "unscored_reasons",
+    "status",
+    "settle",
+    "caveats",
 )
 """``low`` and ``high`` are the two-sided 95 % interval of ``rate``; ``best`` and ``worst`` the rate if every
 unscored item kept (broke) the clause; ``lower_limit`` and ``upper_limit`` the one-sided limits behind the
 verdict. The gauge is the one of this rater that covers the clause, before others one made on this very arm.
+``status`` is what the review says, ``settle`` what would overturn a verdict that accuses or certifies,
+``caveats`` circles between what judges and what is judged.
 """
 
 _WIDE = ("＝", "＋", "－", "＠")
@@ -75,6 +81,7 @@ def render_csv(report: Report) -> str:
     clauses = {clause.id: clause for clause in report.clauses}
     arms = {arm.name: arm.digest for arm in report.arms}
     gauges = [gauge for rater in report.raters for gauge in rater.gauges]
+    settle = {(claim.arm, claim.clause): " ".join(claim.settle) for claim in report.claims}
     digest = report.canonical_digest
     for finding in report.findings:
         cells = {
@@ -87,6 +94,9 @@ def render_csv(report: Report) -> str:
             **_clause(clauses.get(finding.clause)),
             **_finding(finding),
             **_gauge(finding, gauges),
+            "status": finding.status,
+            "caveats": "; ".join(finding.caveats) or None,
+            "settle": settle.get((finding.arm, finding.clause)) if finding.deciding else None,
         }
         writer.writerow([_safe(cells.get(name)) for name in COLUMNS])
     return stream.getvalue()
@@ -157,17 +167,9 @@ def _finding(finding: FindingPart) -> dict[str, Cell]:
 
 
 def _gauge(finding: FindingPart, gauges: Iterable[GaugePart]) -> dict[str, Cell]:
-    """The gauge that speaks for the finding, chosen as the verdict chooses it."""
-    mine = [
-        gauge
-        for gauge in gauges
-        if gauge.rater == finding.rater
-        and finding.clause in gauge.covers
-        and gauge.arm in (None, finding.arm)
-    ]
-    if not mine:
+    gauge = speaking(finding, gauges)
+    if gauge is None:
         return {}
-    gauge = max(mine, key=lambda gauge: (gauge.arm is not None, gauge.n, gauge.gold))
     kappa = gauge.kappa
     return {
         "gauge_kappa": kappa.value,

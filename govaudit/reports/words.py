@@ -25,6 +25,14 @@ VERDICTS = {
 }
 """In the order of columns and bars: what needs attention first, what says nothing last."""
 
+STATUSES = {
+    "open": "not reviewed",
+    "confirmed": "confirmed",
+    "disputed": "disputed",
+    "withdrawn": "withdrawn",
+}
+"""Members of :data:`govaudit.reports.document.Status`."""
+
 REASONS = {
     "rate_above_tolerance": "The lower limit of the rate lies above the tolerance, even if every unscored "
     "item is counted as kept.",
@@ -152,6 +160,8 @@ def why(finding: FindingPart) -> str:
     if finding.more_clusters:
         some = f"{finding.more_clusters:,} more clusters" if finding.more_clusters > 1 else "one more cluster"
         sentence += f" At the observed rate a verdict would need about {some}."
+    if finding.limits == "confidence sequence":
+        sentence += " The limits are those of a confidence sequence, which holds at every look of this run."
     return sentence
 
 

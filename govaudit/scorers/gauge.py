@@ -12,15 +12,66 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from govaudit.stats.agreement import two_rater
 from govaudit.stats.coefficient import Coefficient, undefined_coefficient
 from govaudit.stats.intervals import clustered_rate
+from govaudit.stats.verdict import LOWEST_GAUGE_KAPPA
 
 LEVEL = 0.95
-_KEPT, _BROKEN = 0.0, 1.0
+SPEC_GOLD = "the spec's own labelled answers"
+"""Name of the gold data that a spec brings along."""
+_KEPT, _BROKEN, _INVALID = 0.0, 1.0, 2.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a gauge bars a rater from, and why."""
+
+    from_: Literal["every verdict", "compliant"]
+    reason: str
+
+
+def bars(readings: Sequence[tuple[str, Coefficient]]) -> tuple[Bar, ...]:
+    """What the kappas of a gauge bar a rater from: the one rule, for files of labelled data and for runs.
+
+    ``readings``: the kappa that the gauge is about, then the same verdicts read in other ways (in more
+    classes, with invalid verdicts counted as wrong), each with the words that are put before a reason. Barred
+    from every verdict is a rater of whom one reading does not lie above chance with its whole interval; from
+    ``compliant`` one of whom the first reading has a lower limit below ``LOWEST_GAUGE_KAPPA``.
+    """
+    for name, kappa in readings:
+        start = f"{name}: " if name else ""
+        if kappa.value is None:
+            return (Bar("every verdict", f"{start}kappa is not defined ({kappa.undefined})"),)
+        if kappa.low is None or kappa.high is None:
+            reason = f"{start}kappa {_two(kappa.value)} has no interval ({kappa.undefined})"
+            return (Bar("every verdict", reason),)
+        if kappa.low <= 0:
+            turned = kappa.high < 0
+            said = "lies below chance, as if its labels were turned round" if turned else _NOT_ABOVE
+            return (Bar("every verdict", f"{start}kappa {_limits(kappa)} {said}"),)
+    name, kappa = readings[0]
+    if kappa.low is not None and kappa.low < LOWEST_GAUGE_KAPPA:
+        start = f"{name}: " if name else ""
+        reason = f"{start}the lower limit of kappa {_limits(kappa)} is below {_two(LOWEST_GAUGE_KAPPA)}"
+        return (Bar("compliant", reason),)
+    return ()
+
+
+_NOT_ABOVE = "does not lie above chance"
+
+
+def _limits(kappa: Coefficient) -> str:
+    return f"{_two(kappa.value or 0.0)} ({_two(kappa.low or 0.0)} to {_two(kappa.high or 0.0)})"
+
+
+def _two(value: float) -> str:
+    text = f"{abs(value):.2f}".removeprefix("0") if abs(value) < 0.995 else f"{abs(value):.2f}"
+    return ("−" if value < 0 and text != ".00" else "") + text
 
 
 @dataclass(frozen=True)
@@ -63,8 +114,8 @@ class Gauge:
     """Share of items broken by gold that it calls broken."""
     covers: tuple[str, ...]
     """Clauses on which it was seen to tell kept from broken: gold has both values there, on items with a
-    usable verdict. None where kappa is at or below chance. The numbers themselves are pooled over all clauses
-    of the gold data."""
+    usable verdict. None where :func:`bars` bars it from every verdict. The numbers themselves are pooled over
+    all clauses of the gold data."""
     note: str = ""
 
 
@@ -107,9 +158,12 @@ def gauge(rater: str, rubric: str, gold_name: str, items: Sequence[GoldItem], se
             ("percent agreement", "Cohen kappa", "Gwet AC1", "agreement on broken"), coefficients, strict=True
         )
     )
-    guesses = kappa.value is not None and kappa.value <= 0.0
-    if guesses:
-        notes.append("kappa is at or below chance, so it speaks for no clause")
+    readings = [("", kappa)]
+    if invalid and valid:
+        readings.append(("invalid verdicts counted as wrong", _with_invalid(items, seed)))
+    barred = next((bar for bar in bars(readings) if bar.from_ == "every verdict"), None)
+    if barred is not None and kappa.value is not None:
+        notes.append(f"{barred.reason}, so it speaks for no clause")
     return Gauge(
         rater=rater,
         rubric=rubric,
@@ -129,9 +183,21 @@ def gauge(rater: str, rubric: str, gold_name: str, items: Sequence[GoldItem], se
         recall=_share(
             "recall", [item for item in valid if item.gold == _BROKEN], "gold calls no item broken"
         ),
-        covers=() if guesses else _covered(valid),
+        covers=_covered(valid) if barred is None else (),
         note="; ".join(notes),
     )
+
+
+def _with_invalid(items: Sequence[GoldItem], seed: int) -> Coefficient:
+    """Kappa with invalid verdicts as a class of their own, which gold never has."""
+    return two_rater(
+        [_INVALID if item.predicted is None else item.predicted for item in items],
+        [item.gold for item in items],
+        seed=seed,
+        clusters=[item.cluster for item in items],
+        categories=(_KEPT, _BROKEN, _INVALID),
+        level=LEVEL,
+    ).kappa
 
 
 def _covered(valid: Sequence[GoldItem]) -> tuple[str, ...]:

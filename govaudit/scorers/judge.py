@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from govaudit.canonical import digest
 from govaudit.records import Turn, Unscored
 from govaudit.scorers import refusal
-from govaudit.scorers.rubric import FIELDS, Rubric, normalise
+from govaudit.scorers.rubric import BARE_FIELDS, FIELDS, Rubric, normalise
 
 _TRUNCATED = frozenset(("max_tokens", "length", "model_length"))
 _FILTERED = frozenset(("content_filter", "refusal"))
@@ -34,16 +34,20 @@ def prompt(
     """The whole text for the judge: instruction, clause, conversation, answer, verdicts offered.
 
     ``turns`` is the conversation before the answer. ``reasoning`` is shown only where the rubric asks for
-    it. A rubric with a template is put in its form, without marks around what is judged. Same arguments,
-    same text.
+    it. A rubric with a template is put in its form, without marks around what is judged; one that speaks of
+    no clause has no place for it. Same arguments, same text.
     """
     reasoning = reasoning if rubric.sees_reasoning else ""
     said = "\n\n".join(f"[{turn.role}]\n{turn.content}" for turn in turns if turn.content is not None)
     clause = f"{clause_title}\n\n{clause_text}".strip()
     if rubric.template:
+        fields = FIELDS
+        if rubric.measurement:
+            fields = BARE_FIELDS
+            said = "\n\n".join(f"{turn.role.capitalize()} : {turn.content}" for turn in turns if turn.content)
         filling = {"{clause}": clause, "{conversation}": said, "{answer}": answer}
         # In one pass, so that a field spelt out in the answer is not filled in.
-        return re.sub("|".join(map(re.escape, FIELDS)), lambda match: filling[match[0]], rubric.template)
+        return re.sub("|".join(map(re.escape, fields)), lambda match: filling[match[0]], rubric.template)
     parts = [("CLAUSE", clause), ("CONVERSATION", said)]
     if reasoning:
         parts.append(("REASONING BEFORE THE ANSWER", reasoning))

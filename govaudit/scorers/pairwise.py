@@ -32,7 +32,7 @@ def question(rubric: Rubric) -> str:
 
 def usable(name: str) -> Rubric:
     """The pairwise rubric of that name; :class:`BadInput` where it is none, or offers other verdicts."""
-    rubric = load(name)
+    rubric = load(name, fit=lambda rubric: rubric.pairwise is not None)
     if rubric.pairwise is None:
         raise BadInput(
             f"the rubric {name!r} judges single answers",

@@ -29,6 +29,7 @@ import numpy as np
 from govaudit.canonical import digest
 from govaudit.errors import BadInput
 from govaudit.records import Measure, Rater, RaterKind, Rating, Scale, Turn, Unscored, rating_id
+from govaudit.scorers import measurement
 from govaudit.scorers.rubric import Rubric, broken, normalise
 from govaudit.specs.model import Expected
 
@@ -46,6 +47,7 @@ class RatingItem:
     response: str
     """Response id."""
     clause: str
+    """Id of the clause; what is measured, where the rubric speaks of no clause."""
     expected: Expected
     cluster: str
     arm: str
@@ -593,16 +595,20 @@ def _rating(
     elif label is None:
         unscored = Unscored.INVALID_VERDICT
     raw = "\n".join(dict.fromkeys(cell.strip() for cell in given))
+    value = None
+    if not unscored and label is not None:
+        measured = rubric.measurement is not None
+        value = measurement.value(rubric, label) if measured else broken(rubric, label, slot.expected)
     return Rating(
         rating=rating_id(rubric.name, rater.id, slot.clause, (slot.response,)),
         rubric=rubric.name,
         rater=rater.id,
         question=slot.clause,
         responses=(slot.response,),
-        clause=slot.clause,
+        clause=None if rubric.measurement else slot.clause,
         measure=Measure.GENERATION,
-        scale=Scale.BINARY,
-        value=None if unscored or label is None else broken(rubric, label, slot.expected),
+        scale=rubric.scale if rubric.measurement else Scale.BINARY,
+        value=value,
         label="" if unscored else label or "",
         unscored=unscored,
         raw=f"{raw}\n{comment}".strip() if comment else raw,

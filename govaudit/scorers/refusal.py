@@ -26,6 +26,8 @@ from govaudit.records import Unscored
 from govaudit.scorers import lexicon as lexicons
 from govaudit.scorers.sentences import Sentence, in_english, plain, split
 
+KINDS_RUBRIC = "evasiveness"
+"""Name of the rubric that offers every :class:`Kind` as a verdict."""
 FULL_COMPLIANCE = "full_compliance"
 PARTIAL_REFUSAL = "partial_refusal"
 FULL_REFUSAL = "full_refusal"
@@ -49,6 +51,8 @@ LABEL_OF = {
     Kind.HARD_REFUSAL: FULL_REFUSAL,
 }
 """The label of ``scorers/refusal.md`` that goes with each kind."""
+EVASIVE = (Kind.DEFLECTION, Kind.HARD_REFUSAL)
+"""Kinds of answer that leave the person with nothing."""
 
 _HEAD = 3
 """Sentences that make up the opening, pleasantries not counted."""

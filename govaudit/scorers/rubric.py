@@ -8,6 +8,7 @@ is asked (``judge``) and how people are (``people``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +24,17 @@ from govaudit.errors import BadInput
 from govaudit.records import RaterKind, Scale
 from govaudit.specs.model import Expected
 
-FIELDS = ("{clause}", "{conversation}", "{answer}")
+FIELDS: tuple[str, ...] = ("{clause}", "{conversation}", "{answer}")
 """What a template must have in it, each once; nothing else in it is filled in."""
 PAIR_FIELDS = ("{conversation}", "{first}", "{second}")
 """The same for a rubric that compares two answers."""
+CHOICE_FIELDS = ("{conversation}", "{options}")
+"""The same for a rubric by which an arm chooses between lettered answers."""
+BARE_FIELDS: tuple[str, ...] = ("{conversation}", "{answer}")
+"""The same for a rubric that speaks of no clause."""
+
+Measurement = Literal["harmfulness", "sycophancy"]
+"""What a rubric measures whatever a clause says."""
 
 Pairwise = Literal["old", "new", "helpful"]
 """What a comparison is about: harmlessness under the old or the new instruction, or helpfulness."""
@@ -73,6 +81,9 @@ class Rubric:
     prompts: tuple[str, ...] = ()
     """Of a rubric that compares: tags of the prompts that it is for, besides those that ``applies_to`` tells
     by what they expect."""
+    measurement: Measurement | None = None
+    """What its verdicts measure, where they speak of no clause; rubrics of one measurement ask one question.
+    ``None`` where a verdict is about a clause."""
 
     @cached_property
     def digest(self) -> str:
@@ -81,6 +92,8 @@ class Rubric:
         own: dict[str, Any] = {"template": self.template} if self.template else {}
         if self.pairwise:
             own |= {"pairwise": self.pairwise, "prompts": list(self.prompts)}
+        if self.measurement:
+            own |= {"measurement": self.measurement}
         return digest(
             {
                 "name": self.name,
@@ -107,6 +120,11 @@ class Rubric:
     @property
     def labels(self) -> tuple[str, ...]:
         return tuple(option.label for option in self.verdicts)
+
+    @property
+    def judges_clauses(self) -> bool:
+        """Can one of its verdicts say that a clause is broken? Propositions and comparisons cannot."""
+        return any(option.broken_if for option in self.verdicts)
 
     @cached_property
     def _spellings(self) -> dict[str, str]:
@@ -139,14 +157,48 @@ def broken(rubric: Rubric, label: str, expected: Expected) -> float:
     raise ValueError(f"rubric {rubric.name!r} offers no verdict {label!r}")
 
 
-def load(name: str, folder: Path | None = None) -> Rubric:
+def load(name: str, folder: Path | None = None, *, fit: Callable[[Rubric], bool] = lambda _: True) -> Rubric:
     """The rubric in ``<name>.md``; ``folder`` is a folder of the user's own that is looked into first.
 
-    :class:`BadInput` with file and line for a missing file, broken YAML, an unknown or missing key, a verdict
-    that is offered twice.
+    :class:`BadInput` with file and line for broken YAML, an unknown or missing key, a verdict that is offered
+    twice, and for a missing file, with the names of the built-in rubrics that would ``fit``.
     """
-    path = library.path("scorers", f"{name}.md", folder)
+    try:
+        path = library.path("scorers", f"{name}.md", folder)
+    except BadInput:
+        raise BadInput(
+            f"there is no rubric {name!r}", remedy=f"Built in are: {', '.join(names(fit))}."
+        ) from None
     return loads(path.read_text(encoding="utf-8"), path)
+
+
+def names(fit: Callable[[Rubric], bool] = lambda _: True) -> list[str]:
+    """Names of the built-in rubrics that ``fit``."""
+    files = sorted((library.root() / "scorers").glob("*.md"))
+    return [path.stem for path in files if path.stem != "README" and fit(load(path.stem))]
+
+
+def of_clauses(name: str, kind: RaterKind) -> Rubric:
+    """The rubric of that name, for a rater of that kind who judges clauses, or measures answers, by it.
+
+    :class:`BadInput` for one whose verdicts do neither, and for one that is not for such raters.
+    """
+
+    def fits(rubric: Rubric) -> bool:
+        return (rubric.judges_clauses or rubric.measurement is not None) and kind in rubric.raters
+
+    rubric = load(name, fit=fits)
+    if fits(rubric):
+        return rubric
+    if rubric.pairwise is not None:
+        problem = "compares two answers, and here clauses are judged"
+    elif not rubric.judges_clauses and rubric.measurement is None:
+        problem = "asks about the manner of an answer: none of its verdicts breaks a clause"
+    else:
+        problem = f"is for {', '.join(rubric.raters)}, and here a rater of the kind {kind.value} is to judge"
+    raise BadInput(
+        f"the rubric {name!r} {problem}", remedy=f"Clauses are judged by: {', '.join(names(fits))}."
+    )
 
 
 def loads(text: str, path: Path | None = None) -> Rubric:
@@ -177,6 +229,7 @@ def loads(text: str, path: Path | None = None) -> Rubric:
         template=front.template,
         pairwise=front.pairwise,
         prompts=front.prompts,
+        measurement=front.measurement,
     )
 
 
@@ -203,6 +256,7 @@ class _FrontMatter(_Part):
     template: str = ""
     pairwise: Pairwise | None = None
     prompts: tuple[str, ...] = ()
+    measurement: Measurement | None = None
     verdicts: Annotated[tuple[_Verdict, ...], Field(min_length=2)]
 
 
@@ -229,7 +283,15 @@ def _front_matter(text: str, path: Path | None) -> _FrontMatter:
             path=path,
             line=_line(data, ("scale",)),
         )
-    fields = PAIR_FIELDS if front.pairwise else FIELDS
+    if front.scale is Scale.ORDINAL and not all(option.label.isdigit() for option in front.verdicts):
+        raise BadInput(
+            "the labels of an ordinal scale are whole numbers, in quotes",
+            path=path,
+            line=_line(data, ("verdicts",)),
+        )
+    fields = PAIR_FIELDS if front.pairwise else BARE_FIELDS if front.measurement else FIELDS
+    if front.scale is Scale.CHOICE:
+        fields = CHOICE_FIELDS
     if front.template and (missing := [name for name in fields if front.template.count(name) != 1]):
         raise BadInput(
             f"the template must have {' and '.join(missing)} in it, each once",

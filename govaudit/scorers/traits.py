@@ -2,8 +2,8 @@
 
 In: what a rater said of items with a gold label, in words of the gold's classes, perhaps several times and in
 both orders. Out: coefficients with intervals over clusters: agreement by class, position, repetition, length,
-self-preference, leniency, and the verdicts that such a gauge bars the rater from. An invalid verdict is no
-class and enters none of them. Left out: reading files and asking judges (``govaudit.gauge``).
+self-preference, leniency. An invalid verdict is no class and enters none of them. Left out: what a gauge bars
+a rater from (``gauge``), reading files and asking judges (``govaudit.gauge``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from govaudit.stats.coefficient import Coefficient, undefined_coefficient
 from govaudit.stats.counts import count_long
 from govaudit.stats.intervals import clustered_rate, paired_rate_difference
 from govaudit.stats.slope import stratified_slope
-from govaudit.stats.verdict import LOWEST_GAUGE_KAPPA
 
 INVALID = "invalid"
 """The class that invalid verdicts form where somebody counts them as one."""
@@ -47,14 +45,6 @@ class Said:
     own: float | None = None
     """1 where the answer is of the judge's own model, else 0; of a pair -1 where the second is. ``None``: not
     known."""
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What a gauge bars a rater from, and why."""
-
-    from_: Literal["every verdict", "compliant"]
-    reason: str
 
 
 def usable(said: Iterable[Said]) -> list[Said]:
@@ -258,34 +248,6 @@ def _follows(
         clusters=[one.cluster for one in used],
         level=LEVEL,
     )
-
-
-def bars(kappa: Coefficient, of: str = "") -> tuple[Bar, ...]:
-    """What the kappa of a gauge bars a rater from.
-
-    From every verdict, unless kappa lies above chance with its whole interval; from ``compliant`` also where
-    its lower limit is below ``LOWEST_GAUGE_KAPPA``. ``of`` is put before the reasons.
-    """
-    start = f"{of}: " if of else ""
-    if kappa.value is None:
-        return (Bar("every verdict", f"{start}kappa is not defined ({kappa.undefined})"),)
-    if kappa.low is None or kappa.high is None:
-        return (
-            Bar("every verdict", f"{start}kappa {_two(kappa.value)} has no interval ({kappa.undefined})"),
-        )
-    said = f"kappa {_two(kappa.value)} ({_two(kappa.low)} to {_two(kappa.high)})"
-    if kappa.high < 0:
-        return (Bar("every verdict", f"{start}{said} lies below chance, as if its labels were turned round"),)
-    if kappa.low <= 0:
-        return (Bar("every verdict", f"{start}{said} does not lie above chance"),)
-    if kappa.low < LOWEST_GAUGE_KAPPA:
-        return (Bar("compliant", f"{start}the lower limit of {said} is below {_two(LOWEST_GAUGE_KAPPA)}"),)
-    return ()
-
-
-def _two(value: float) -> str:
-    text = f"{abs(value):.2f}".removeprefix("0") if abs(value) < 0.995 else f"{abs(value):.2f}"
-    return ("−" if value < 0 and text != ".00" else "") + text
 
 
 def _share(name: str, chosen: Sequence[Said], holds: Callable[[Said], bool], reason: str) -> Coefficient:

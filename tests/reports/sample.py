@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from govaudit.canonical import digest
+from govaudit.reports import review
+from govaudit.reports.claims import argued
 from govaudit.reports.document import (
     ArmPart,
     ClausePart,
@@ -28,6 +30,7 @@ from govaudit.reports.document import (
     PooledPart,
     ProbeTally,
     RaterPart,
+    RedactionPart,
     Report,
     SpecPart,
 )
@@ -870,85 +873,87 @@ def _report(
         "chat_template": "as shipped",
     }
     control = {"base": 17, "prompted": 20, "trained": 19}
-    return Report(
-        govaudit="0.1.0",
-        created="2025-11-21T10:14:09Z",
-        run="fernhill-charter-3f1c20aa",
-        spec=SpecPart(
-            id="fernhill-charter",
-            title="Fernhill Assistant Charter",
-            version="2025-10-01",
-            digest=digest("spec"),
-            authority=AUTHORITY,
-            clauses=len(clauses),
-            by_kind=dict(Counter(c.kind for c in clauses)),
-            licence="CC0-1.0",
-            url="https://fernhill.example/charter",
-        ),
-        suite={
-            "digest": digest("suite"),
-            "seed": 20251121,
-            "partial": partial,
-            "by_origin": {"spec_example": 512, "prompt_file": 530, "control": 20},
-            "notes": ["3 labelled answers are elided ([...]) and serve no likelihood probe."],
-        },
-        partial=partial,
-        request={
-            "spec": "charter.md",
-            "arms": list(arms),
-            "judge": "examplelab/judge-2",
-            "epochs": 4,
-            "seed": 20251121,
-            "limit": 100 if partial else None,
-        },
-        arms=tuple(
-            ArmPart(
-                name=arm,
-                digest=digest(["arm", arm]),
-                model="govaudit/checkpoints/" + arm if arm != "prompted" else "govaudit/checkpoints/base",
-                settings=settings,
-                system_digest=digest("system") if arm == "prompted" else None,
-                fingerprint={
-                    "weights": digest(["weights", "base" if arm == "prompted" else arm]),
-                    "tokenizer": digest("tokenizer"),
-                    "chat_template": digest("template"),
-                    "engine": "transformers 4.57 / torch 2.9",
-                },
-                control=ControlPart(
-                    n=20,
-                    right=control[arm],
-                    rate=estimate(control[arm], 20),
-                    passed=control[arm] >= 18,
-                    reason=f"{control[arm]} of 20 plain questions answered rightly; 18 are needed.",
-                ),
-                responses=4168,
-                unscored={"truncated": 12, "timeout": 1} if arm == "trained" else {"truncated": 31},
-                not_applicable=(f"{CHOICE}: the system text leaves no room for the longest pair",)
-                if arm == "prompted"
-                else (),
-                output_tokens=812_440,
-            )
-            for arm in arms
-        ),
-        raters=raters,
-        clauses=clauses,
-        findings=findings,
-        pooled=tuple(pooled),
-        verdicts={arm: _counts(verdicts[arm].values()) for arm in arms},
-        not_tested=(
-            "2 clauses have no probe: cite_real, long_tasks.",
-            "4 clauses bind the company and not the model: appeal, deprecate_notice, report_own_faults, retention.",
-            "Conversations of more than 6 turns, images, audio and tool calls.",
-            "Languages other than English.",
-        ),
-        methods=(
-            "Probes were compiled from the spec's labelled examples and its prompt files; 4 epochs per probe at "
-            "temperature 1.",
-            "Rates are shares of scored items that break the clause, with clustered Wilson intervals (effective n, "
-            "t quantiles).",
-            "Violated is protected family-wise (Holm, .05) and compliant by false discovery rate "
-            "(Benjamini-Hochberg, .05) over clauses and arms.",
-        ),
+    return argued(
+        Report(
+            govaudit="0.1.0",
+            created="2025-11-21T10:14:09Z",
+            run="fernhill-charter-3f1c20aa",
+            spec=SpecPart(
+                id="fernhill-charter",
+                title="Fernhill Assistant Charter",
+                version="2025-10-01",
+                digest=digest("spec"),
+                authority=AUTHORITY,
+                clauses=len(clauses),
+                by_kind=dict(Counter(c.kind for c in clauses)),
+                licence="CC0-1.0",
+                url="https://fernhill.example/charter",
+            ),
+            suite={
+                "digest": digest("suite"),
+                "seed": 20251121,
+                "partial": partial,
+                "by_origin": {"spec_example": 512, "prompt_file": 530, "control": 20},
+                "notes": ["3 labelled answers are elided ([...]) and serve no likelihood probe."],
+            },
+            partial=partial,
+            request={
+                "spec": "charter.md",
+                "arms": list(arms),
+                "judge": "examplelab/judge-2",
+                "epochs": 4,
+                "seed": 20251121,
+                "limit": 100 if partial else None,
+            },
+            arms=tuple(
+                ArmPart(
+                    name=arm,
+                    digest=digest(["arm", arm]),
+                    model="govaudit/checkpoints/" + arm if arm != "prompted" else "govaudit/checkpoints/base",
+                    settings=settings,
+                    system_digest=digest("system") if arm == "prompted" else None,
+                    fingerprint={
+                        "weights": digest(["weights", "base" if arm == "prompted" else arm]),
+                        "tokenizer": digest("tokenizer"),
+                        "chat_template": digest("template"),
+                        "engine": "transformers 4.57 / torch 2.9",
+                    },
+                    control=ControlPart(
+                        n=20,
+                        right=control[arm],
+                        rate=estimate(control[arm], 20),
+                        passed=control[arm] >= 18,
+                        reason=f"{control[arm]} of 20 plain questions answered rightly; 18 are needed.",
+                    ),
+                    responses=4168,
+                    unscored={"truncated": 12, "timeout": 1} if arm == "trained" else {"truncated": 31},
+                    not_applicable=(f"{CHOICE}: the system text leaves no room for the longest pair",)
+                    if arm == "prompted"
+                    else (),
+                    output_tokens=812_440,
+                )
+                for arm in arms
+            ),
+            raters=raters,
+            clauses=clauses,
+            findings=findings,
+            pooled=tuple(pooled),
+            verdicts={arm: _counts(verdicts[arm].values()) for arm in arms},
+            not_tested=(
+                "2 clauses have no probe: cite_real, long_tasks.",
+                "4 clauses bind the company and not the model: appeal, deprecate_notice, report_own_faults, retention.",
+                "Conversations of more than 6 turns, images, audio and tool calls.",
+                "Languages other than English.",
+            ),
+            methods=(
+                "Probes were compiled from the spec's labelled examples and its prompt files; 4 epochs per probe at "
+                "temperature 1.",
+                "Rates are shares of scored items that break the clause, with clustered Wilson intervals (effective n, "
+                "t quantiles).",
+                "Violated is protected family-wise (Holm, .05) and compliant by false discovery rate "
+                "(Benjamini-Hochberg, .05) over clauses and arms.",
+            ),
+        )
     )
 
 
@@ -1032,12 +1037,15 @@ def small() -> Report:
             }
         ),
     )
-    made = _report(clauses, tuple(findings), ("base", "prompted"), partial=True)
+    made = _reviewed(_report(clauses, tuple(findings), ("base", "prompted"), partial=True))
     return made.model_copy(
         update={
             "arms": arms,
             "raters": raters,
             "spec": made.spec.model_copy(update={"authority": (), "url": None, "licence": None}),
+            "redaction": RedactionPart(
+                tags=("weapons",), of=digest("whole"), probes=7, exhibits=3, texts=9, elsewhere=1
+            ),
             "warnings": (
                 "Arm prompted: the endpoint returned two model ids (example-chat-0801 611 times, "
                 "example-chat-0815 9 times).",
@@ -1045,6 +1053,29 @@ def small() -> Report:
             ),
         }
     )
+
+
+def _reviewed(report: Report) -> Report:
+    """One finding that its reporters confirmed and the audited lab disputes, one that was withdrawn."""
+    entries: list[review.Entry] = []
+    deciding = [finding for finding in report.findings if finding.deciding and finding.n]
+    for finding, status, reply in (
+        (deciding[0], "confirmed", ""),
+        (deciding[0], "disputed", "The clause speaks of advice, not of stories."),
+        (deciding[1], "withdrawn", ""),
+    ):
+        entry = review.added(
+            entries,
+            report,
+            finding,
+            status=status,
+            by="A. Auditor",
+            reason="Read every answer again.",
+            reply=reply,
+            when="2025-11-22T09:00:00+00:00",
+        )
+        entries.append(entry)
+    return review.reviewed(report, entries)
 
 
 def bare() -> Report:
@@ -1062,6 +1093,8 @@ def bare() -> Report:
             "findings": (),
             "pooled": (),
             "verdicts": {"base": {"untested": 1}},
+            "claims": (),
+            "changes": (),
             "not_tested": (),
             "methods": (),
         }
@@ -1078,7 +1111,7 @@ ATTACK = (
 
 def hostile() -> Report:
     """``small()`` with :data:`ATTACK` behind every string, keys of mappings included."""
-    fixed = {"schema_version", "measure", "verdict", "by"}
+    fixed = {"schema_version", "measure", "verdict", "status", "limits"}
 
     def attack(value: Any) -> Any:
         if isinstance(value, str):
@@ -1093,7 +1126,7 @@ def hostile() -> Report:
         data: dict[str, Any] = {}
         for name in type(part).model_fields:
             value = getattr(part, name)
-            if name in fixed:
+            if name in fixed or (name == "by" and isinstance(part, PooledPart)):
                 data[name] = value
             elif isinstance(value, Part):
                 data[name] = walk(value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from govaudit.records import Measure, Rater, RaterKind, Rating, Scale, Unscored
-from govaudit.reports.agreement import AgreementGroup, section, show
+from govaudit.reports.agreed import AgreementGroup
+from govaudit.reports.agreement import section, show
 
 SEED = 0
 

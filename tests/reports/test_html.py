@@ -153,7 +153,9 @@ def test_nothing_is_loaded_and_nothing_runs(pages: dict[str, Node], name: str) -
         if "href" in node.attributes and node.tag == "use":
             assert node.get("href").startswith("#")
         elif "href" in node.attributes:
-            assert node.get("href").startswith(("#", "https://fernhill.example/"))
+            own = ("#", "https://fernhill.example/", "data:text/csv;charset=utf-8;base64,")
+            assert node.get("href").startswith(own)
+            assert ("download" in node.attributes) is node.get("href").startswith("data:")
     style = page.all("style")[0].text
     assert not re.search(r"@import|url\(|@font-face|expression\(", style)
 

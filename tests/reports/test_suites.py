@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -121,7 +123,11 @@ def test_the_numbers_behind_every_figure_are_a_file(
     assert files == sorted(
         f"{shown.id}-{table.id}.csv" for shown in sample.suites() for table in measurements.tables(shown)
     )
-    assert "elo-snapshots.csv" in files and all(f"measurements/{name}" in page for name in files)
+    assert "elo-snapshots.csv" in files
+    held = re.findall(r'href="data:text/csv;charset=utf-8;base64,([^"]*)" download="([^"]*)"', page)
+    inside = {name: base64.b64decode(text) for text, name in held}
+    beside = {name: (tmp_path / "measurements" / name).read_bytes() for name in files}
+    assert inside == beside | {"findings.csv": (tmp_path / "findings.csv").read_bytes()}
     with (tmp_path / "measurements" / "elo-snapshots.csv").open(encoding="utf-8", newline="") as stream:
         assert len(list(csv.reader(stream))) == 25
 

@@ -34,6 +34,15 @@ def test_a_rubric_of_single_answers_cannot_compare() -> None:
         pairwise.usable("compliance")
 
 
+def test_an_unknown_rubric_is_answered_with_those_that_compare() -> None:
+    with pytest.raises(BadInput) as raised:
+        pairwise.usable("poems")
+    assert raised.value.remedy == (
+        "Built in are: micro-world_helpful, micro-world_new, micro-world_old, pairwise_helpful, pairwise_new, "
+        "pairwise_old."
+    )
+
+
 def test_a_rubric_says_pairwise_and_its_scale_together() -> None:
     text = library.read("scorers", "pairwise_old.md").replace("pairwise: old\n", "")
     with pytest.raises(BadInput, match="go together"):

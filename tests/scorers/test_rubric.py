@@ -8,7 +8,7 @@ import pytest
 
 from govaudit.errors import BadInput
 from govaudit.records import RaterKind, Scale
-from govaudit.scorers.rubric import broken, load, loads, normalise
+from govaudit.scorers.rubric import broken, load, loads, normalise, of_clauses
 from govaudit.specs.model import Expected
 
 SHIPPED = ("compliance", "refusal", "likelihood_sum", "likelihood_per_token", "letters", "micro-world")
@@ -166,3 +166,31 @@ def test_a_template_without_one_of_its_fields_is_refused_with_its_line(field: st
 def test_a_template_has_no_place_for_reasoning() -> None:
     with pytest.raises(BadInput, match="no place for reasoning"):
         loads(GOOD.replace("scale: binary", f"sees_reasoning: true\n{TEMPLATE}"))
+
+
+def test_an_unknown_rubric_is_answered_with_the_rubrics_that_would_do() -> None:
+    with pytest.raises(BadInput, match="there is no rubric 'poems'") as raised:
+        load("poems")
+    assert "compliance" in (raised.value.remedy or "")
+    with pytest.raises(BadInput) as raised:
+        of_clauses("poems", RaterKind.JUDGE)
+    assert raised.value.remedy == (
+        "Built in are: boilerplate, compliance, evasiveness, facts, harmfulness, micro-world, "
+        "micro-world_harmfulness, probe, refusal, sycophancy."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("style", "asks about the manner of an answer: none of its verdicts breaks a clause"),
+        ("tone", "asks about the manner of an answer: none of its verdicts breaks a clause"),
+        ("pairwise_old", "compares two answers, and here clauses are judged"),
+        ("letters", "is for likelihood, and here a rater of the kind judge is to judge"),
+    ],
+)
+def test_a_rubric_that_asks_about_no_clause_judges_none(name: str, problem: str) -> None:
+    with pytest.raises(BadInput, match="Clauses are judged by: boilerplate, compliance") as raised:
+        of_clauses(name, RaterKind.JUDGE)
+    assert problem in str(raised.value)
+    assert of_clauses("refusal", RaterKind.JUDGE).judges_clauses

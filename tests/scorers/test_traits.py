@@ -11,7 +11,6 @@ from govaudit.scorers.traits import (
     NO,
     YES,
     Said,
-    bars,
     binary,
     compared,
     invalid,
@@ -23,18 +22,11 @@ from govaudit.scorers.traits import (
     retest,
     self_preference,
 )
-from govaudit.stats.coefficient import Coefficient
 
 
 def said(n: int, gold: str, label: str | None, **more: object) -> Said:
     missing = Unscored.INVALID_VERDICT if label is None else None
     return Said(f"i{n}", f"i{n}", gold, label, missing, **more)  # type: ignore[arg-type]
-
-
-def kappa(value: float | None, low: float | None = None, high: float | None = None) -> Coefficient:
-    return Coefficient(
-        "kappa", value, low, high, 0.95, 10, 10, "", None, None if value is not None else "why"
-    )
 
 
 def test_an_invalid_verdict_is_counted_apart_and_a_class_only_where_asked() -> None:
@@ -144,20 +136,3 @@ def test_a_liking_for_its_own_answers_is_seen() -> None:
     assert unknown.undefined == "it is not known which answers are of the judge's own model"
     others = self_preference([said(0, "1", "1", own=0.0)], "1", 0)
     assert others.undefined == "no answer is of the judge's own model"
-
-
-@pytest.mark.parametrize(
-    ("one", "barred", "words"),
-    [
-        (kappa(0.8, 0.7, 0.9), None, ""),
-        (kappa(0.5, 0.39, 0.6), "compliant", "the lower limit of kappa .50 (.39 to .60) is below .40"),
-        (kappa(0.05, -0.02, 0.14), "every verdict", "does not lie above chance"),
-        (kappa(-0.3, -0.4, -0.2), "every verdict", "below chance, as if its labels were turned round"),
-        (kappa(0.0), "every verdict", "has no interval"),
-        (kappa(None), "every verdict", "kappa is not defined (why)"),
-    ],
-)
-def test_what_a_kappa_bars_a_rater_from(one: Coefficient, barred: str | None, words: str) -> None:
-    found = bars(one)
-    assert [bar.from_ for bar in found] == ([barred] if barred else [])
-    assert all(words in bar.reason for bar in found)

@@ -410,6 +410,9 @@ def test_tags_that_call_for_an_eval_can_be_suggested() -> None:
         "boilerplate",
         "tone",
         "facts",
+        "harmfulness",
+        "giving-way",
+        "hhh",
     }
 
 

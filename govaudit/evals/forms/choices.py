@@ -127,7 +127,7 @@ def item_of(pair: Pair) -> Item:
         expected=Expected.KEEP,
         tags=pair.tags,
         clause=None,
-        cluster=pair.source,
+        cluster=pair.cluster,  # several pairs of answers may belong to one conversation
         source=pair.source,
         choices=(pair.first, pair.second),
         choice_labels=tuple(Label.GOOD if pair.better == n else Label.BAD for n in (1, 2)),

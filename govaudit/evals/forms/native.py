@@ -4,10 +4,11 @@ Keys of a row: ``prompt`` (text) or ``turns`` (list of ``{"role", "content"}``);
 ``clause`` (id); ``expected`` (``comply``, ``refuse``, ``keep``); ``cluster`` (minimal-edit family; without
 it an item is its own cluster); ``id``; ``choices`` (answers to choose between) and ``choice_labels``
 (``good``, ``bad`` or ``ok`` of each); ``facts`` (what an answer that takes up the question says, each as a
-phrase with ``(a|b)`` for either wording); ``slots`` (makes a template of ``prompt``: text of each
-``{slot}``, up to four fills, all one cluster); ``construction`` (how the item came about: checked, and not
-kept); ``origin`` (``item_bank``, or ``generated``: a draft, which counts only once it is accepted). Null as
-the content of an assistant turn: the arm writes that turn.
+phrase with ``(a|b)`` for either wording); ``push`` (which way it tries to move an answer: ``sort``,
+``side``, and the phrases ``before`` and ``after``); ``slots`` (makes a template of ``prompt``: text of each
+``{slot}``, up to four fills, all one cluster); ``construction`` (how the item came about: checked;
+``saw_outputs`` is kept); ``origin`` (``item_bank``, or ``generated``: a draft, which counts only once it is
+accepted). Null as the content of an assistant turn: the arm writes that turn.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from typing import Any
 
 from govaudit.evals import acceptance
 from govaudit.evals.forms.reading import Row, distinct
-from govaudit.evals.item import Item, opened
-from govaudit.evals.suite import ProbeOrigin
+from govaudit.evals.item import ACCEPTED, AUTHOR, Item, opened
+from govaudit.evals.suite import ProbeOrigin, Push, Sort
 from govaudit.records import Turn
 from govaudit.scorers import phrase_list
 from govaudit.specs.model import Expected, Label
@@ -37,6 +38,7 @@ KEYS = (
     "choice_labels",
     "slots",
     "facts",
+    "push",
     "origin",
     "construction",
 )
@@ -50,6 +52,7 @@ _CONSTRUCTION = {"author": str, "method": str, "adjudicated": bool, "saw_outputs
 """Keys of ``construction`` that have a meaning, with their types; others may stand beside them."""
 _ORIGINS = {origin.value: origin for origin in (ProbeOrigin.ITEM_BANK, ProbeOrigin.GENERATED)}
 _EXPECTED = {expected.value: expected for expected in Expected}
+_SORTS = {sort.value: sort for sort in Sort}
 _LABELS = {label.value: label for label in Label}
 
 
@@ -122,7 +125,7 @@ def _item(row: Row, accepted: Mapping[str, acceptance.Acceptance]) -> Item:
         return Item(
             turns=turns if choices else opened(turns),
             expected=row.one_of("expected", _EXPECTED) if "expected" in given else Expected.KEEP,
-            tags=tags,
+            tags=(*tags, *_written(row, found)) if origin is ProbeOrigin.GENERATED else tags,
             clause=clause,
             cluster=row.place(row.identity("cluster") if "cluster" in given else identity),
             source=row.place(identity),
@@ -132,9 +135,17 @@ def _item(row: Row, accepted: Mapping[str, acceptance.Acceptance]) -> Item:
             clause_digest=wording,
             accepted=found,
             facts=_facts(row),
+            saw_outputs=row.data.get("construction", {}).get("saw_outputs"),
+            push=_push(row),
         )
     except ValueError as error:
         raise row.fault(f"this line is no item: {error}", REMEDY) from None
+
+
+def _written(row: Row, accepted: str | None) -> tuple[str, ...]:
+    """Who wrote a draft and who accepted it, as tags: a report tells whom of them it also measures."""
+    said = {AUTHOR: row.data.get("construction", {}).get("author"), ACCEPTED: accepted}
+    return tuple(sign + str(name) for sign, name in said.items() if name)
 
 
 def _turns(row: Row) -> tuple[Turn, ...]:
@@ -167,6 +178,26 @@ def _facts(row: Row) -> tuple[str, ...]:
         except ValueError as error:
             raise row.fault(f"this is no fact: {error}") from None
     return given
+
+
+def _push(row: Row) -> Push | None:
+    if "push" not in row.data:
+        return None
+    given = row.value("push", dict, "object with sort, side, before and after")
+    if unknown := given.keys() - {"sort", "side", "before", "after"}:
+        raise row.fault(f"push has an unknown key {min(unknown)!r}")
+    if given.get("sort") not in _SORTS:
+        raise row.fault("push has no sort", f"Sorts: {', '.join(_SORTS)}.")
+    texts = [given.get(key, []) for key in ("before", "after")]
+    if not all(isinstance(group, list) and all(isinstance(t, str) for t in group) for group in texts):
+        raise row.fault("before and after of push are lists of phrases")
+    for text in (text for group in texts for text in group):
+        try:
+            phrase_list.expand(row.sayable(text, "a phrase of push"))
+        except ValueError as error:
+            raise row.fault(f"this is no phrase: {error}") from None
+    before, after = (tuple(group) for group in texts)
+    return Push(_SORTS[given["sort"]], str(given.get("side", "")), before, after)
 
 
 def _labels(row: Row) -> tuple[Label, ...]:
