@@ -46,7 +46,9 @@ def test_both_instructions_are_put_on_the_same_pairs_and_helpfulness_on_others(
     harm, help_ = ({pair.stimulus for pair in pool.pairs} for pool in whole)
     assert not harm & help_
     tags: dict[str, set[str]] = {}
-    for probe in small_world()[1].probes:  # what is asked and how it is answered are two probes of one stimulus
+    for probe in small_world()[
+        1
+    ].probes:  # what is asked and how it is answered are two probes of one stimulus
         tags.setdefault(probe.stimulus, set()).update(probe.tags)
     assert all("micro-harm" in tags[name] for name in harm if tags[name])
 
