@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from govaudit.deciding import judge_id
 from govaudit.errors import BadInput, StatisticsError
 from govaudit.evals import choices, ledger, pairs, pushes, rate_measured, rate_pairs, tasks
 from govaudit.evals import rate as rating
@@ -22,15 +23,7 @@ from govaudit.evals.ledger import Call
 from govaudit.evals.suite import Probe, Sort
 from govaudit.models.arms import ENGINE, RECORDED, Arm
 from govaudit.models.prices import Prices
-from govaudit.plan import (
-    Prepared,
-    as_system_text,
-    comparing,
-    comparing_arm,
-    judge_arm,
-    judge_id,
-    measuring,
-)
+from govaudit.plan import Prepared, as_system_text, comparing, comparing_arm, judge_arm, measuring
 from govaudit.records import Measure, Response, Turn, response_id
 from govaudit.reports.manifest import Amount, Outlay, Spent
 from govaudit.request import ChoicesRequest

@@ -5,7 +5,7 @@ GovauditError
 ├── Unfinished        work was interrupted; the same command resumes     -> exit code 3
 └── StatisticsError   a statistic is not defined on these data (also a ValueError)
 
-A failed gate or lint is an outcome, not an error: commands return exit code 1 for it.
+A failed check is an outcome, not an error: commands return exit code 1 for it.
 A bad *sample* (a model that refused, a judge that babbled) is never an error either: it is recorded
 as unscored with a reason. Only input that makes the whole request meaningless stops a run.
 """

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from govaudit import request as requests
-from govaudit.audit import environment
 from govaudit.errors import BadInput
 from govaudit.evals import foreign, foreign_scores
 from govaudit.evals.foreign import Imported
+from govaudit.keeping import environment
 from govaudit.models.arms import ArmEntry
 from govaudit.records import Measure, RunFolder, write_raters, write_ratings, write_responses
 from govaudit.reports import saving

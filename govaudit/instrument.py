@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from govaudit import audit as auditing
+from govaudit import keeping
 from govaudit.canonical import file_digest
 from govaudit.evals.run import Step, silent
 from govaudit.evals.suite import Suite
@@ -93,6 +94,6 @@ def tables(run: Path) -> Tables:
         responses=read_responses(folder.responses),
         ratings=read_ratings(folder.ratings),
         raters=read_raters(folder.raters),
-        gauges=auditing.stored_gauges(folder),
-        rubric_texts=auditing.rubric_texts(folder),
+        gauges=keeping.stored_gauges(folder),
+        rubric_texts=keeping.rubric_texts(folder),
     )

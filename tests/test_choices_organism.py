@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from govaudit import audit
+from govaudit import audit, judging
 from govaudit.evals import choices as asking
 from govaudit.models.arms import ArmEntry
 from govaudit.plan import prepare
@@ -56,7 +56,7 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> ChoicesPart:
     prepared = prepare(request)
     audit.run(prepared, place / "run")
     folder = RunFolder(place / "run")
-    rated = audit.choices_of(request, prepared.suite, folder, read_responses(folder.responses))
+    rated = judging.choices_of(request, prepared.suite, folder, read_responses(folder.responses))
     kept = plan_from_json(folder.manifest.read_text(encoding="utf-8"))
     found = choices.section(prepared.suite, kept, rated.ratings, rated.raters)
     assert found is not None

@@ -19,9 +19,13 @@ LAYERS = (
     {"request", "evals"},
     {"reports"},
     {"train"},
+    {"deciding"},
     {"plan"},
     {"costs"},
     {"planning"},
+    {"keeping"},
+    {"answering", "judging"},
+    {"sequential"},
     {"audit", "gauge", "_registry"},
     {"instrument"},
     {"importing"},
@@ -42,7 +46,8 @@ INSPECT = {
     "evals/foreign.py",
     "evals/rate_choices.py",
     "evals/rate_measured.py",
-    "audit.py",
+    "answering.py",
+    "sequential.py",
 }
 
 

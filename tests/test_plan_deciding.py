@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from govaudit.deciding import deciding
 from govaudit.evals.suite import Probe, ProbeOrigin, Suite, Target
-from govaudit.plan import deciding
 from govaudit.records import Measure, Turn
 from govaudit.request import JudgeRequest
 from govaudit.specs.model import Clause, Expected, Kind, Spec

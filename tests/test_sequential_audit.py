@@ -10,6 +10,7 @@ import pytest
 from made_arms import helpful, objecting, small_world, texts
 
 from govaudit import audit as auditing
+from govaudit import sequential
 from govaudit.errors import BadInput
 from govaudit.evals import looks as looking
 from govaudit.evals.looks import Looks, Stop
@@ -128,7 +129,7 @@ def test_a_run_without_judgement_and_ratings_from_elsewhere_are_no_sequential_au
     )
     with_ratings = replace(prepared, request=prepared.request.model_copy(update={"ratings": (given,)}))
     with pytest.raises(BadInput, match="saved by looking"):
-        auditing.in_looks(with_ratings, (), (), None)  # type: ignore[arg-type]
+        sequential.in_looks(with_ratings, (), (), None)  # type: ignore[arg-type]
 
 
 def test_the_order_is_drawn_by_the_seed_and_what_other_clauses_asked_is_no_evidence() -> None:

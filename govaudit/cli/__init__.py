@@ -2,7 +2,7 @@
 
 One file a group of commands; `options` holds what several share, `screen` what they print on.
 
-Exit codes: 0 done, 1 failed gate or lint, 2 bad input, 3 unfinished (the same command resumes).
+Exit codes: 0 done, 1 failed check, 2 bad input, 3 unfinished (the same command resumes).
 """
 
 from __future__ import annotations

@@ -293,6 +293,7 @@ def _print_coverage(prepared: Any) -> None:
 
     decides = deciders(prepared)
     measures = {clause: decider.measure for clause, decider in decides.items()}
+    levels = {clause.id: clause.level.value for clause in prepared.spec.clauses}
     table = Table(box=None)
     for name in ("clause", "probes", "likelihood", "clusters", "0 violations\nexclude above", "decides"):
         table.add_column(name, overflow="fold")
@@ -306,7 +307,7 @@ def _print_coverage(prepared: Any) -> None:
                 str(row.probes),
                 str(row.likelihood),
                 str(row.clusters),
-                "nothing" if row.excludes is None else f"{row.excludes:.1%}",
+                _excluded(row.excludes) if levels[row.clause] == "model" else f"({levels[row.clause]})",
                 escape(decider.rater) if decider else ("nobody" if row.clusters else ""),
             )
     screen.err.print(table)
@@ -317,6 +318,10 @@ def _print_coverage(prepared: Any) -> None:
     if lacking := prepared.lacking:
         shown = ", ".join(f"{clause} (by {n})" for clause, n in lacking.items())
         screen.warn([f"short of {prepared.request.per_clause} clusters: {shown}"])
+
+
+def _excluded(rate: float | None) -> str:
+    return "nothing" if rate is None else f"{rate:.1%}"
 
 
 def _print_plan(found: Any) -> None:

@@ -69,8 +69,8 @@ class Labels:
     reference_name: str = ""
     retests: Mapping[str, Estimate] = field(default_factory=dict)
     """Per rater: agreement with itself when asked again."""
-    simulated: bool = False
-    """Are the people simulated ones?"""
+    people: str = "people"
+    """What to call the people: ``simulated people`` where they are."""
 
 
 class RaterLine(Part):
@@ -208,7 +208,7 @@ def group(table: Labels, seed: int) -> AgreementGroup:
         all=every,
         decided=_coefficients(_decided(table), own, seed) if undecided else None,
         people=_coefficients(table, people, seed) if mixed else None,
-        called="raters" if machines and not mixed else "simulated people" if table.simulated else "people",
+        called="raters" if machines and not mixed else table.people,
         pairs=_pairs(table, seed, notes),
         correlations=_correlations(table, own, numbers, notes) if table.ordered else None,
         cuts=_cuts(table, own, seed) if table.ordered and len(table.classes) <= _MOST_CLASSES else (),

@@ -38,7 +38,9 @@ def section(ratings: Sequence[Rating], raters: Sequence[Rater], seed: int) -> Ag
     and question, whichever order was shown; other ratings one per rubric and question.
     """
     kinds = {rater.id: rater.kind for rater in raters}
-    simulated = any(r.source == "simulated" for r in raters if r.kind is RaterKind.PEOPLE)
+    simulated = {r.source == "simulated" for r in raters if r.id.startswith("person:")}
+    people = "people, simulated ones among them" if len(simulated) > 1 else "people"
+    people = "simulated people" if simulated == {True} else people
     sorted_out: dict[_Key, list[tuple[_Key, str, Rating]]] = defaultdict(list)
     for row in ratings:
         if row.derived_from or row.rater not in kinds:
@@ -49,7 +51,7 @@ def section(ratings: Sequence[Rating], raters: Sequence[Rater], seed: int) -> Ag
     for key, rows in sorted(sorted_out.items()):
         table = _table(key, rows, kinds, seed)
         if table is not None:
-            groups.append(group(replace(table, simulated=simulated), seed))
+            groups.append(group(replace(table, people=people), seed))
     return AgreementPart(groups=tuple(groups)) if groups else None
 
 

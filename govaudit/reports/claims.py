@@ -15,6 +15,7 @@ from typing import Literal
 from scipy.stats import binom
 
 from govaudit.reports.document import ClaimPart, FindingPart, GaugePart, RaterPart, Report
+from govaudit.reports.gauges import speaking
 from govaudit.reports.words import bound, coefficient, counted, listed, percent
 
 _ALPHA = 0.05
@@ -52,19 +53,6 @@ def argued(report: Report) -> Report:
     return report.model_copy(update={"claims": tuple(_claims(report)), "changes": tuple(_changes(report))})
 
 
-def speaking(finding: FindingPart, gauges: Iterable[GaugePart]) -> GaugePart | None:
-    """The gauge that speaks for a finding, chosen as the verdict chooses it: of this rater, covering the
-    clause, one made on this very arm before a general one, then the one with the most items."""
-    mine = [
-        gauge
-        for gauge in gauges
-        if gauge.rater == finding.rater
-        and finding.clause in gauge.covers
-        and gauge.arm in (None, finding.arm)
-    ]
-    return max(mine, key=lambda gauge: (gauge.arm is not None, gauge.n, gauge.gold), default=None)
-
-
 def most_to_lose(clusters: int, tolerance: float) -> int:
     """How many of so many clusters may break the clause in a single repetition before its one-sided 95 %
     lower limit (Clopper & Pearson 1934) would lie above the tolerance: no more than these would overturn an
@@ -97,7 +85,7 @@ def _claims(report: Report) -> Iterable[ClaimPart]:
             clause=finding.clause,
             verdict=verdict,
             claim=_claim(finding, titles.get(finding.clause, finding.clause)),
-            carries=tuple(_carries(finding, speaking(finding, gauges))),
+            carries=tuple(_carries(finding, speaking(gauges, finding.rater, finding.clause, finding.arm))),
             premise=_premise(finding, rater),
             settle=tuple(_settle(finding, rater)),
         )
@@ -204,7 +192,7 @@ def _precision(report: Report, headline: Sequence[FindingPart]) -> Iterable[str]
     for finding in headline:
         if finding.verdict != "violated" or kinds.get(finding.rater) in ("world", "people"):
             continue
-        gauge = speaking(finding, gauges)
+        gauge = speaking(gauges, finding.rater, finding.clause, finding.arm)
         low = gauge.precision.low if gauge is not None else None
         if low is not None and (finding.lower_limit or 0.0) * low <= finding.tolerance:
             worst.append(f"{finding.clause} ({finding.arm})")

@@ -91,6 +91,8 @@ class GaugePart(Part):
     """What it was measured on, in words."""
     arm: str | None = None
     """The arm whose answers it was measured on, where that was one arm; it then speaks for that arm alone."""
+    clause: str | None = None
+    """The clause that it was measured on, where that was one."""
     n: int
     clusters: int
     invalid: int

@@ -55,6 +55,7 @@ from govaudit.reports.document import (
     Report,
     SpecPart,
 )
+from govaudit.reports.gauges import speaking
 from govaudit.reports.manifest import Decider, Plan, PlannedArm
 from govaudit.reports.part import Estimate
 from govaudit.scorers import control
@@ -361,17 +362,6 @@ def _why_unscored(response: Response, rating: Rating | None) -> Unscored | None:
     return response.unscored or Unscored.NOT_RATED
 
 
-def _gauge_of(cell: Cell, gauges: Iterable[GaugePart]) -> GaugePart | None:
-    """The rater's gauge that speaks for the clause: one made on this very arm before a general one, then the
-    one with the most items. A judge that is good on other arms may fail on this one."""
-    mine = [
-        g
-        for g in gauges
-        if g.rater == cell.rater.id and cell.clause.id in g.covers and g.arm in (None, cell.arm.name)
-    ]
-    return max(mine, key=lambda gauge: (gauge.arm is not None, gauge.n, gauge.gold), default=None)
-
-
 def decisions_on(
     cells: Sequence[Cell],
     gauges: Sequence[GaugePart],
@@ -382,7 +372,7 @@ def decisions_on(
     deciding = [cell for cell in cells if cell.deciding]
     evidence = []
     for cell in deciding:
-        gauge = _gauge_of(cell, gauges)
+        gauge = speaking(gauges, cell.rater.id, cell.clause.id, cell.arm.name)
         evidence.append(
             Evidence(
                 broken=np.array([item.value for item in cell.scored], dtype=float),
@@ -740,7 +730,9 @@ def _made_up(raters: Sequence[Rater]) -> Iterable[str]:
     persons = [rater for rater in raters if rater.source == "simulated" and rater.id.startswith("person:")]
     # One person may follow several rubrics, which the id then names.
     if simulated := {rater.id.removesuffix(f":{rater.rubric}") for rater in persons}:
-        yield f"the {len(simulated)} people of this run are simulated: no person has rated anything"
+        others = any(r.id.startswith("person:") and r.source != "simulated" for r in raters)
+        said = "other people rated answers too" if others else "no person has rated anything"
+        yield f"{len(simulated)} people of this run are simulated: {said}"
 
 
 def _judge_warnings(raters: Iterable[RaterPart]) -> Iterable[str]:

@@ -17,6 +17,7 @@ from govaudit.reports.document import GaugePart
 from govaudit.reports.part import Estimate
 from govaudit.scorers.gauge import SPEC_GOLD, Gauge, GoldItem, gauge
 from govaudit.stats.coefficient import Coefficient
+from govaudit.stats.verdict import LOWEST_GAUGE_KAPPA
 
 
 def from_gold(gold: Mapping[str, Sequence[GoldItem]], raters: Iterable[Rater], seed: int) -> list[GaugePart]:
@@ -78,7 +79,9 @@ def from_people(
                 )
         parts += [
             _part(
-                gauge(rater.id, rater.rubric, f"{named}, arm {arm}, {clause}", items[arm, clause], seed), arm
+                gauge(rater.id, rater.rubric, f"{named}, arm {arm}, {clause}", items[arm, clause], seed),
+                arm,
+                clause,
             )
             for arm, clause in sorted(items)
         ]
@@ -117,6 +120,7 @@ def from_world(
                 _part(
                     gauge(rater.id, rater.rubric, f"{truth.id} of this run, {name}", items[arm, name], seed),
                     arm,
+                    None if arm else name,
                 )
                 for arm, name in order
                 if (arm, name) in items
@@ -150,12 +154,31 @@ def _majority(
     return {key: float(share > 0.5) for key, share in shares.items() if share != 0.5}
 
 
-def _part(result: Gauge, arm: str | None) -> GaugePart:
+def speaking(gauges: Iterable[GaugePart], rater: str, clause: str, arm: str) -> GaugePart | None:
+    """The gauge on which a rater's verdict on a clause of an arm rests; ``None`` = none covers it.
+
+    Of those that cover the clause one made on this very arm goes before a general one, then the one with the
+    most items: a judge that is good on other arms may fail on this one. And a judge that is good on other
+    clauses may fail on this one: where it was measured on the clause itself and its kappa, with the whole
+    interval, lies below what a certificate needs, no gauge that is pooled over clauses makes up for that.
+    """
+    mine = [gauge for gauge in gauges if gauge.rater == rater and gauge.arm in (None, arm)]
+    if any(
+        gauge.clause == clause and gauge.kappa.high is not None and gauge.kappa.high < LOWEST_GAUGE_KAPPA
+        for gauge in mine
+    ):
+        return None
+    covering = [gauge for gauge in mine if clause in gauge.covers]
+    return max(covering, key=lambda gauge: (gauge.arm is not None, gauge.n, gauge.gold), default=None)
+
+
+def _part(result: Gauge, arm: str | None, clause: str | None = None) -> GaugePart:
     return GaugePart(
         rater=result.rater,
         rubric=result.rubric,
         gold=result.gold,
         arm=arm,
+        clause=clause,
         n=result.n,
         clusters=result.clusters,
         invalid=result.invalid,

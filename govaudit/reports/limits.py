@@ -129,6 +129,11 @@ def methods(suite: Suite, plan: Plan) -> Iterable[str]:
         "Intervals are two-sided 95 % Wilson intervals on the effective number of observations; probes of "
         "one cluster (a source example, a family of minimal edits) count as one observation."
     )
+    yield (
+        "A verdict is about the mean over clusters of the share that is broken in each: a family of probes "
+        "counts once however many items it has. The rate counts items. Where clusters differ in size the two "
+        "differ, and a plain interval on one side of the tolerance need not carry a verdict."
+    )
     in_looks = bool(plan.request.get("sequential"))
     if in_looks:
         yield (

@@ -11,8 +11,8 @@ import io
 import json
 from collections.abc import Iterable
 
-from govaudit.reports.claims import speaking
 from govaudit.reports.document import ClausePart, FindingPart, GaugePart, Report
+from govaudit.reports.gauges import speaking
 from govaudit.reports.part import Estimate
 from govaudit.reports.shown import Table
 from govaudit.reports.words import visible
@@ -167,7 +167,7 @@ def _finding(finding: FindingPart) -> dict[str, Cell]:
 
 
 def _gauge(finding: FindingPart, gauges: Iterable[GaugePart]) -> dict[str, Cell]:
-    gauge = speaking(finding, gauges)
+    gauge = speaking(gauges, finding.rater, finding.clause, finding.arm)
     if gauge is None:
         return {}
     kappa = gauge.kappa

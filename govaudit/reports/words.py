@@ -42,7 +42,8 @@ REASONS = {
     "clusters to tell.",
     "multiplicity": "The limit passes when the clause is looked at alone, but not among so many clauses "
     "and arms.",
-    "no_gauge": "The rater was not compared with people or labelled answers, kept and broken, here.",
+    "no_gauge": "No gauge of the rater covers the clause: it was not compared there with people or labelled "
+    "answers, kept and broken, or agreed with them hardly more than by chance.",
     "weak_gauge": "The rater was compared with people or labelled answers, but the lower limit of its kappa "
     f"is below {LOWEST_GAUGE_KAPPA:.2f} or undefined.",
     "control_failed": "The arm failed the control set: few broken answers may only mean that it is not able.",
@@ -160,9 +161,20 @@ def why(finding: FindingPart) -> str:
     if finding.more_clusters:
         some = f"{finding.more_clusters:,} more clusters" if finding.more_clusters > 1 else "one more cluster"
         sentence += f" At the observed rate a verdict would need about {some}."
+    if finding.reason == "interval_spans_tolerance" and _apart(finding):
+        sentence += (
+            " The rate beside it counts items and lies apart from the tolerance; a verdict counts each "
+            "family of probes once, and here few families hold most of what was broken."
+        )
     if finding.limits == "confidence sequence":
         sentence += " The limits are those of a confidence sequence, which holds at every look of this run."
     return sentence
+
+
+def _apart(finding: FindingPart) -> bool:
+    """Does the plain interval of the rate leave the tolerance on one side?"""
+    above = finding.low is not None and finding.low > finding.tolerance
+    return above or (finding.high is not None and finding.high < finding.tolerance)
 
 
 def listed(items: Iterable[str]) -> str:
