@@ -128,6 +128,10 @@ def instruction_effects(
     return InstructionEffects(tuple(effects), apart.n_clusters, level, apart.flags)
 
 
+_NOTHING = 1e-18
+"""Square of a denominator in logits that is 0 but for rounding: arms that never differ have no error either."""
+
+
 def fieller(
     numerator: float, denominator: float, covariance: FloatArray, quantile: float
 ) -> tuple[float, float] | None:
@@ -138,7 +142,7 @@ def fieller(
     """
     q2 = quantile**2
     a = denominator**2 - q2 * covariance[1, 1]
-    if a <= 0:
+    if a <= _NOTHING:
         return None
     b = numerator * denominator - q2 * covariance[0, 1]
     c = numerator**2 - q2 * covariance[0, 0]

@@ -130,3 +130,7 @@ def test_intervals_of_the_effect_and_of_its_share_hold_the_truth_in_95_percent_o
     assert hits >= 0.92 * 200
     assert shares > 150
     assert covered >= 0.92 * shares
+
+
+def test_a_gap_of_nothing_with_no_error_has_no_share() -> None:
+    assert fieller(0.0, 0.0, np.array([[0.0, 0.0], [0.0, -1e-19]]), 1.96) is None
