@@ -129,7 +129,7 @@ def instruction_effects(
 
 
 _NOTHING = 1e-18
-"""Square of a denominator in logits that is 0 but for rounding: arms that never differ have no error either."""
+"""Square of a gap in logits that is 0 but for rounding: arms that never differ have no error either."""
 
 
 def fieller(
