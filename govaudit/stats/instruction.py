@@ -141,7 +141,8 @@ def fieller(
     (n - r d)^2 = q^2 (v_nn - 2 r v_nd + r^2 v_dd) (Fieller 1954, JRSS-B 16:175).
     """
     q2 = quantile**2
-    a = denominator**2 - q2 * covariance[1, 1]
+    # A variance of nothing comes out of the sandwich as a rounding error of either sign.
+    a = denominator**2 - q2 * max(0.0, float(covariance[1, 1]))
     if a <= _NOTHING:
         return None
     b = numerator * denominator - q2 * covariance[0, 1]

@@ -133,4 +133,4 @@ def test_intervals_of_the_effect_and_of_its_share_hold_the_truth_in_95_percent_o
 
 
 def test_a_gap_of_nothing_with_no_error_has_no_share() -> None:
-    assert fieller(0.0, 0.0, np.array([[0.0, 0.0], [0.0, -1e-19]]), 1.96) is None
+    assert fieller(0.0, 0.0, np.array([[0.0, 0.0], [0.0, -1e-17]]), 1.96) is None
