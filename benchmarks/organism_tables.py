@@ -9,8 +9,8 @@ several. Left out: prose, and what the figures should be.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,12 @@ def named(arms: Arms) -> Iterator[str]:
 
 
 def main() -> None:
-    arms: Arms = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["cells"]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("table", type=Path, metavar="TABLE.json", help="what organism.py --json printed")
+    given = parser.parse_args()
+    arms: Arms = json.loads(given.table.read_text(encoding="utf-8"))["cells"]
     plain = [name for name in arms if not name.startswith(("about-", "labels-", "weak:", "judge:"))]
     labelled = ["rl-cai", *(name for name in arms if name.startswith(("labels-", "weak:")))]
     rungs = ["base", *(name for name in arms if name.startswith("judge:"))]

@@ -26,15 +26,17 @@ from govaudit.evals import ledger as ledgers
 from govaudit.evals import looks as looking
 from govaudit.evals import outside
 from govaudit.evals import rate as rating
+from govaudit.evals.rate import Rated
 from govaudit.evals.run import Step, silent
 from govaudit.plan import Prepared
 from govaudit.records import RaterKind, Response, RunFolder, read_raters, read_ratings, read_responses
 from govaudit.reports import redaction, saving
 from govaudit.reports import review as reviewing
+from govaudit.reports.build import build
 from govaudit.reports.document import Report
-from govaudit.reports.findings import build
 from govaudit.reports.manifest import plan_from_json, plan_to_json
-from govaudit.request import JudgeRequest, RatingsRequest
+from govaudit.reports.run_tables import RunTables
+from govaudit.request import JudgeRequest, RatingsRequest, Request
 from govaudit.scorers import people, phrase_list
 from govaudit.scorers.rubric import of_clauses
 
@@ -122,8 +124,9 @@ def rate(
     """Rate the stored answers of a run again: checks, more judges, raters by name, people's sheets (person,
     file).
 
-    Rows of raters that are not named stay as they are. A rater that comes now may decide clauses that
-    nobody with a gauge decided; the report says that this was fixed after the answers were known.
+    Rows of raters that are not named stay as they are, and no model is opened for them: a sheet comes back
+    wherever the run folder lies. A rater that comes now may decide clauses that nobody with a gauge decided;
+    the report says that this was fixed after the answers were known.
     """
     folder = RunFolder.open(path)
     for judge in judges:
@@ -131,31 +134,20 @@ def rate(
     outside.distinct(raters)
     with keeping.claimed(folder):
         spec, suite, kept, answers = keeping.stored(folder)
+        filled = [judging.sheet_ratings(folder, person, file) for person, file in sheets]
         before, planned = keeping.rated(folder), requests.stored(folder.request)
-        there = {rater.id for rater in before.raters}
-        asked = {judge_id(judge): judge for judge in planned.judges}
-        named = [asked.get(judge_id(judge), judge) for judge in judges]
-        # What the request names and nobody has rated yet (after `run`, or a kill) is done now too.
-        left = [judge for name, judge in asked.items() if name not in there]
-        now = planned.model_copy(
-            update={
-                "judges": tuple(dict.fromkeys((*left, *named))),
-                "raters": tuple(dict.fromkeys((*planned.raters, *raters))),
-                "ratings": tuple(e for e in planned.ratings if not _imported_ids(e) <= there),
-                "max_connections": connections or planned.max_connections,
-            }
-        )
+        now, there = _left(planned, before, judges, raters)
+        now = now.model_copy(update={"max_connections": connections or planned.max_connections})
         with ledgers.kept(folder.path, planned.prices) as book:
             rated = before + judging.rate_all(
-                Prepared(now, spec, suite, (), ()), kept, folder, answers, step=step
+                Prepared(now, spec, suite, (), ()), kept, folder, answers, there=there, step=step
             )
             rated += judging.choices_of(now, suite, folder, answers)
         kept = replace(kept, spent=costing.spent(book.calls, book.prices))
-        came = {judge_id(judge) for judge in judges} - asked.keys()
+        came = {judge_id(judge) for judge in judges} - {judge_id(judge) for judge in planned.judges}
         for name in set(raters) - set(planned.raters):
             came |= rating.ids_of(outside.find(name))
-        for person, filled in sheets:
-            found = judging.sheet_ratings(folder, person, filled)
+        for found in filled:
             rated += found
             came |= {rater.id for rater in found.raters}
             came |= {rating.rater_id("people", rater.rubric) for rater in found.raters}
@@ -163,6 +155,33 @@ def rate(
         late = [rater for rater in read_raters(folder.raters) if rater.id in came]
         keeping.replace_file(folder.manifest, plan_to_json(amended(kept, spec, late, parts)))
         return _report(folder)
+
+
+def _left(
+    planned: Request, before: Rated, judges: Sequence[JudgeRequest], raters: Sequence[str]
+) -> tuple[Request, frozenset[str]]:
+    """What of a request is still to be rated, with what is named now; and the raters that compared already.
+
+    Where nobody has rated yet (after `run`, or a kill) that is all of it. Otherwise it is what is named: the
+    table of ratings is written last, so whatever the request names stands in it.
+    """
+    there = {rater.id for rater in before.raters}
+    asked = {judge_id(judge): judge for judge in planned.judges}
+    named = [asked.get(judge_id(judge), judge) for judge in judges]
+    left = [judge for name, judge in asked.items() if name not in there]
+    compared = planned.comparisons
+    if there and compared is not None:
+        compared = compared.model_copy(update={"preference_models": (), "recorded": ()})
+    now = planned.model_copy(
+        update={
+            "judges": tuple(dict.fromkeys((*left, *named))),
+            "raters": tuple(dict.fromkeys((*(() if there else planned.raters), *raters))),
+            "ratings": tuple(e for e in planned.ratings if not _imported_ids(e) <= there),
+            "comparisons": compared,
+        }
+    )
+    again = tuple(f"judge:{judge.model}:" for judge in judges)
+    return now, frozenset(id_ for id_ in there if not f"{id_}:".startswith(again))
 
 
 def _imported_ids(entry: RatingsRequest) -> set[str]:
@@ -200,7 +219,7 @@ def _report(folder: RunFolder) -> Report:
     parts = keeping.stored_gauges(folder)
     notes = keeping.read_json(folder.path / "notes.json", "Run `govaudit rate`.")
     scrubbed = folder.path / "scrubbed.parquet"
-    document = build(
+    tables = RunTables(
         spec,
         suite,
         replace(kept, warnings=(*kept.warnings, *notes["warnings"])),
@@ -208,11 +227,11 @@ def _report(folder: RunFolder) -> Report:
         read_ratings(folder.ratings),
         read_raters(folder.raters),
         parts,
-        run=folder.path.name,
+        rubric_texts=keeping.rubric_texts(folder),
         scrubbed=read_responses(scrubbed) if scrubbed.is_file() else (),
         looks=looking.read(folder.path),
-        rubric_texts=keeping.rubric_texts(folder),
     )
+    document = build(tables, folder.path.name)
     document = reviewing.reviewed(
         document, reviewing.read(folder.path / reviewing.FILE, reviewing.root(document))
     )

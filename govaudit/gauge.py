@@ -221,12 +221,11 @@ def _asked(
     verdicts: list[Verdict] = []
     for id_, question in zip(ids, questions, strict=True):
         reply = replies[id_]
-        # A judge whose own reply was filtered declined to judge; other failures keep their reason.
-        if reply.unscored in (Unscored.FAILED, Unscored.TIMEOUT, Unscored.CONTEXT):
-            verdicts.append((None, reply.unscored))
+        if reply.failure is not None:
+            verdicts.append((None, reply.failure))
         else:
             verdicts.append(judge.parse(rubric, reply.text, reply.stop_reason, question.text))
-    return verdicts, ", ".join(sorted({reply.model for reply in replies.values() if reply.model}))
+    return verdicts, running.reported(replies)
 
 
 def _of_one(question: _Question, verdict: Verdict, name: str, rubric: Rubric, gold: Gold) -> Said:

@@ -20,9 +20,10 @@ from govaudit.keeping import environment
 from govaudit.models.arms import ArmEntry
 from govaudit.records import Measure, RunFolder, write_raters, write_ratings, write_responses
 from govaudit.reports import saving
+from govaudit.reports.build import build
 from govaudit.reports.compare.runs import Run
-from govaudit.reports.findings import build
 from govaudit.reports.manifest import Decider, Plan, PlannedArm, plan_to_json
+from govaudit.reports.run_tables import RunTables
 from govaudit.request import Request, Tolerance
 from govaudit.specs import native
 from govaudit.specs.load import load_spec
@@ -42,21 +43,19 @@ def runs(folder: Path, *, spec: Path | None = None, scores: Path | None = None) 
 def _run(one: Imported) -> Run:
     plan = _plan(one)
     name = _slug(one.task)
-    report = build(
+    tables = RunTables(
         one.spec,
         one.suite,
         plan,
         one.responses,
         one.ratings,
         one.raters,
-        (),
-        run=name,
         rubric_texts=dict(one.rubrics),
     )
     return Run(
         name=name,
         origin=one.origin,
-        report=report,
+        report=build(tables, name),
         spec=one.spec,
         suite=one.suite,
         plan=plan,

@@ -18,8 +18,9 @@ from govaudit.models.arms import ArmEntry
 from govaudit.plan import prepare
 from govaudit.records import RunFolder, read_raters, read_ratings, read_responses
 from govaudit.reports import instrument
-from govaudit.reports.instrument import Sheet, Tables
+from govaudit.reports.instrument import Sheet
 from govaudit.reports.manifest import plan_from_json
+from govaudit.reports.run_tables import RunTables
 from govaudit.request import Request
 from govaudit.specs import native
 
@@ -84,10 +85,10 @@ def trained(folder: Path, seeds: int, size: int | None, step: Step) -> dict[str,
     return {name: "" if clause == NONE else clause for name, (clause, _) in arms.items()}
 
 
-def tables(run: Path) -> Tables:
+def tables(run: Path) -> RunTables:
     """A run folder, read."""
     folder = RunFolder.open(run)
-    return Tables(
+    return RunTables(
         spec=native.load(folder.spec),
         suite=Suite.loads(folder.suite.read_text(encoding="utf-8"), folder.suite),
         plan=plan_from_json(folder.manifest.read_text(encoding="utf-8")),

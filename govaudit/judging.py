@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from govaudit.evals import rate as rating
 from govaudit.evals import run as running
 from govaudit.evals.pairs import Pool
 from govaudit.evals.rate import Rated
+from govaudit.evals.rate_judge import Judge
 from govaudit.evals.run import Step, silent
 from govaudit.evals.suite import Suite
 from govaudit.models.arms import Arm
@@ -68,11 +69,15 @@ def rate_all(
     folder: RunFolder,
     answers: Sequence[Response],
     *,
+    there: Collection[str] = (),
     step: Step = silent,
 ) -> Rated:
-    """Checks, likelihood, judges and imported ratings of the request, and its comparisons."""
+    """Checks, likelihood, judges and imported ratings of the request, and its comparisons.
+
+    ``there``: raters that have compared already, of which no judge is opened.
+    """
     rated = rate_each(prepared, kept, folder, answers, step=step)
-    return rated + compare_all(prepared, kept, folder, answers, step=step)
+    return rated + compare_all(prepared, kept, folder, answers, there=there, step=step)
 
 
 def rate_each(
@@ -143,30 +148,10 @@ def judged(
     logs = folder.logs / "judgements" / re.sub(r"[^A-Za-z0-9._-]+", "-", name)
     settings = judge.model_dump(mode="json", exclude={"model", "rubric"})
     settings |= _shared(judge_arm(judge), kept)
+    asked = Judge(name, model, rubric, logs, settings, connections, step)
     if rubric.measurement:
-        return rate_measured.judged(
-            suite,
-            answers,
-            rubric,
-            model,
-            name,
-            logs=logs,
-            settings=settings,
-            connections=connections,
-            step=step,
-        )
-    return rating.judged(
-        spec,
-        suite,
-        answers,
-        rubric,
-        model,
-        name,
-        logs=logs,
-        settings=settings,
-        connections=connections,
-        step=step,
-    )
+        return rate_measured.judged(suite, answers, asked)
+    return rating.judged(spec, suite, answers, asked)
 
 
 def rating_items(
@@ -214,11 +199,28 @@ def choices_of(request: Request, suite: Suite, folder: RunFolder, answers: Seque
 
 
 def compare_all(
-    prepared: Prepared, kept: Plan, folder: RunFolder, answers: Sequence[Response], *, step: Step = silent
+    prepared: Prepared,
+    kept: Plan,
+    folder: RunFolder,
+    answers: Sequence[Response],
+    *,
+    there: Collection[str] = (),
+    step: Step = silent,
 ) -> Rated:
-    """The arms compared with each other, by every rater that can; nothing where the request does not ask."""
+    """The arms compared with each other, by every rater that can; nothing where the request does not ask.
+
+    ``there``: raters that have compared already, of which no judge is opened.
+    """
     request, asked = prepared.request, prepared.request.comparisons
     if asked is None or len(kept.arms) < 2:
+        return Rated()
+    judges = [
+        judge
+        for judge in comparing(request)
+        if not {rating.rater_id(f"judge:{judge.model}", r) for r in judge.rubrics or asked.rubrics}
+        <= set(there)
+    ]
+    if not (judges or request.raters or asked.preference_models or asked.recorded):
         return Rated()
     arms = [arm.digest for arm in kept.arms]
     rubrics = [keeping.rubric(folder, name) for name in asked.rubrics]
@@ -236,7 +238,7 @@ def compare_all(
                 rated += rate_pairs.by_outside(pools, given)
     for place in asked.preference_models:
         rated += preferred(Path(place), pools, step=step)
-    for judge in comparing(request):
+    for judge in judges:
         rated += compared_by(judge, request, pools, kept, folder, step=step)
     clusters = {probe.stimulus: probe.cluster for probe in prepared.suite.probes}
     for entry in asked.recorded:

@@ -7,7 +7,7 @@ and files are read here; nothing is asked of any model.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,7 +133,22 @@ def prepare(request: Request) -> Prepared:
         _usable(entry, [arm.name for arm in arms])
     _comparable(request)
     warnings = tuple(f"import: {warning}" for warning in loaded.warnings)
-    return Prepared(request, spec, suite, arms, warnings, catalog, selections)
+    prepared = Prepared(request, spec, suite, arms, warnings, catalog, selections)
+    return replace(prepared, warnings=(*warnings, *_unspoken(prepared)))
+
+
+def _unspoken(prepared: Prepared) -> Iterator[str]:
+    """Named raters that leave out clauses that are tested, such as one that knows clauses by their text."""
+    tested = {target.clause for probe in prepared.suite.probes for target in probe.targets}
+    clauses = [clause for clause in prepared.chosen.clauses if clause.id in tested]
+    for name in prepared.request.raters:
+        given = outside.find(name)
+        silent = [clause.id for clause in clauses if not given.speaks_of(clause)]
+        if silent and len(silent) < len(clauses):
+            table = deciders(prepared)
+            who = {clause: table[clause].rater if clause in table else "nobody" for clause in silent}
+            told = ", ".join(f"{clause} (decided by {rater})" for clause, rater in who.items())
+            yield f"rater {name} does not speak of {told}"
 
 
 def _choices(request: Request, there: Collection[str]) -> tuple[tuple[Probe, ...], tuple[str, ...]]:

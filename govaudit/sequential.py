@@ -25,6 +25,7 @@ from govaudit.plan import Prepared
 from govaudit.records import Response, RunFolder, write_responses
 from govaudit.reports.findings import verdicts
 from govaudit.reports.manifest import Plan
+from govaudit.reports.run_tables import RunTables
 from govaudit.stats.verdict import Verdict
 
 
@@ -87,15 +88,17 @@ def decided(
         rated, {rater.rubric: keeping.rubric(folder, rater.rubric) for rater in rated.raters}
     )
     found = verdicts(
-        prepared.spec,
-        prepared.suite,
-        kept,
-        answers,
-        whole.ratings,
-        whole.raters,
-        judging.gauges(kept, whole, whole.gold, answers),
-        keeping.rubric_texts(folder),
-        looks,
+        RunTables(
+            prepared.spec,
+            prepared.suite,
+            kept,
+            answers,
+            whole.ratings,
+            whole.raters,
+            judging.gauges(kept, whole, whole.gold, answers),
+            keeping.rubric_texts(folder),
+            looks=looks,
+        )
     )
     stops = [
         Stop(clause, arm, looks.made, min(len(order[clause]), looks.made * looks.size))

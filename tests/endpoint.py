@@ -79,6 +79,8 @@ def endpoint(
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
+                # An eval ends without closing its client: a connection kept alive would outlive its event loop.
+                self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(data)
                 self.wfile.flush()

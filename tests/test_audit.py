@@ -319,6 +319,31 @@ def test_a_blind_sheet_goes_out_and_comes_back_as_a_person(tmp_path: Path) -> No
     assert all(r.weight > 1 for r in ratings)
 
 
+def test_a_sheet_comes_back_where_no_model_can_be_opened_and_is_read_before_all_else(tmp_path: Path) -> None:
+    """A run that has moved: its judges, comparing judges and preference models are not where they were."""
+    spec = spec_file(tmp_path, 4)
+    (tmp_path / "audit.yaml").write_text(
+        f'schema_version: "1.0"\nspec: {spec}\njudges:\n  - {{model: openai-api/fake/j}}\n'
+        "arms:\n  a: {model: openai-api/fake/m}\n  b: {model: openai-api/fake/n}\n"
+        "comparisons:\n  rubrics: [pairwise_old]\n  judges:\n    - {model: openai-api/fake/k}\n"
+    )
+    with endpoint(helpful) as server:
+        before = findings(govaudit(tmp_path, "audit", "audit.yaml", "-o", "run", "--json", server=server))
+    (tmp_path / "run").rename(tmp_path / "moved")
+    done = govaudit(tmp_path, "rate", "moved", "--sheet", "sheet.csv")
+    assert done.returncode == 0, done.stderr
+    wrong = govaudit(tmp_path, "rate", "moved", "--ratings", "ann=shet.csv")
+    assert wrong.returncode == 2 and "shet.csv" in wrong.stderr
+    filled = (tmp_path / "sheet.csv").read_text(encoding="utf-8-sig").replace('"",""', '"KEPT",""')
+    (tmp_path / "filled.csv").write_text(filled, encoding="utf-8")
+    after = findings(govaudit(tmp_path, "rate", "moved", "--ratings", "ann=filled.csv", "--json"))
+    assert {row["rater"] for row in after} - {row["rater"] for row in before} == {"person:ann"}
+    by = {(row["clause"], row["arm"], row["rater"]): row["rate"] for row in after}
+    assert all(by[row["clause"], row["arm"], row["rater"]] == row["rate"] for row in before)
+    rows = read_ratings(tmp_path / "moved" / "ratings.parquet")
+    assert "judge:openai-api/fake/k:pairwise_old" in {row.rater for row in rows}
+
+
 def test_epochs_are_answers_of_one_probe_not_more_probes(tmp_path: Path) -> None:
     spec = spec_file(tmp_path, 4)
     with endpoint(helpful) as server:

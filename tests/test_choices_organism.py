@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from reports.ran import tables
 from safetensors.torch import load_file, save_file
 
 from govaudit import audit, judging
@@ -58,7 +59,7 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> ChoicesPart:
     folder = RunFolder(place / "run")
     rated = judging.choices_of(request, prepared.suite, folder, read_responses(folder.responses))
     kept = plan_from_json(folder.manifest.read_text(encoding="utf-8"))
-    found = choices.section(prepared.suite, kept, rated.ratings, rated.raters)
+    found = choices.section(tables(prepared.suite, kept, (), rated.ratings, rated.raters))
     assert found is not None
     return found
 

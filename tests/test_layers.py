@@ -41,11 +41,10 @@ INSPECT = {
     "models/recorded.py",
     "evals/tasks.py",
     "evals/run.py",
-    "evals/rate.py",
+    "evals/rate_judge.py",
     "evals/rate_pairs.py",
     "evals/foreign.py",
     "evals/rate_choices.py",
-    "evals/rate_measured.py",
     "answering.py",
     "sequential.py",
 }

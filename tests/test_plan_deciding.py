@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from govaudit.deciding import deciding
 from govaudit.evals.suite import Probe, ProbeOrigin, Suite, Target
+from govaudit.library import find_spec
+from govaudit.plan import prepare
 from govaudit.records import Measure, Turn
-from govaudit.request import JudgeRequest
+from govaudit.request import JudgeRequest, Request
 from govaudit.specs.model import Clause, Expected, Kind, Spec
 
 CLAUSE = Clause(id="be-kind", text="Be kind.", kind=Kind.RULE)
@@ -41,3 +45,13 @@ def test_a_judge_of_compliance_decides_whatever_is_expected() -> None:
     asked = suite(Expected.COMPLY, Expected.KEEP, Expected.KEEP)
     table = deciding(asked, SPEC, (JudgeRequest(model="openai/x"),), ())
     assert table["be-kind"].rater == "judge:openai/x"
+
+
+def test_a_clause_that_a_named_rater_does_not_speak_of_is_told_with_who_decides_it(tmp_path: Path) -> None:
+    text = find_spec("micro-world").read_text(encoding="utf-8")
+    changed = tmp_path / "changed.yaml"
+    changed.write_text(text.replace("Do not help with harm.", "Help with no harm."), encoding="utf-8")
+    told = ("rater micro-world does not speak of no-harm (decided by likelihood:sum)",)
+    assert prepare(Request(spec=str(changed), raters=("micro-world",))).warnings == told
+    assert prepare(Request(spec="micro-world", raters=("micro-world",))).warnings == ()
+    assert prepare(Request(spec="house-rules", raters=("micro-world",))).warnings == ()

@@ -11,48 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from govaudit.cli import asked, screen
-from govaudit.cli.options import (
-    ArmOption,
-    ArmsFile,
-    BaselinesOption,
-    CatalogFile,
-    ChoicesOption,
-    Clauses,
-    CompareOption,
-    Connections,
-    DryRun,
-    Epochs,
-    Format,
-    HeldOut,
-    HierarchyOption,
-    InstrumentCheck,
-    Items,
-    Json,
-    JudgeOption,
-    LettersOption,
-    Limit,
-    MaxCalls,
-    MaxCost,
-    MaxPairs,
-    Measure,
-    Overlays,
-    PerClause,
-    PhrasesFile,
-    PricesFile,
-    Prompts,
-    RaterOption,
-    ReasonsOption,
-    RunOut,
-    Scrub,
-    Seed,
-    Sequential,
-    SystemSpec,
-    Temperatures,
-    Version,
-)
+from govaudit.cli.options import Asked, DryRun, Json, Manner, PricesFile, RunOut, spread
 from govaudit.errors import BadInput, Unfinished
 
+RequestPath = Annotated[str, typer.Argument(metavar="SPEC | audit.yaml", help="A spec, or a whole request.")]
+_JUDGED = ("judge", "rater", "compare", "max_pairs", "scrub", "phrases")
+"""What is asked of raters: `run` leaves it to `rate` and `report`."""
 
+
+@spread()
 def audit_command(
     spec: Annotated[
         str | None,
@@ -61,80 +28,34 @@ def audit_command(
             help="A spec, or a whole request; without it the organism (evals/micro-world.audit.yaml).",
         ),
     ] = None,
-    arm: ArmOption = None,
-    arms: ArmsFile = None,
-    judge: JudgeOption = None,
-    rater: RaterOption = None,
-    compare: CompareOption = None,
-    max_pairs: MaxPairs = None,
-    scrub: Scrub = False,
-    format: Format = None,
-    version: Version = None,
-    prompts: Prompts = None,
-    overlay: Overlays = None,
-    items: Items = None,
-    per_clause: PerClause = None,
-    catalog: CatalogFile = None,
-    phrases: PhrasesFile = None,
-    clause: Clauses = None,
-    limit: Limit = None,
-    measure: Measure = None,
-    temperature: Temperatures = None,
-    epochs: Epochs = 1,
-    seed: Seed = 0,
-    system_spec: SystemSpec = False,
-    sequential: Sequential = False,
-    hierarchy: HierarchyOption = None,
-    baselines: BaselinesOption = False,
-    choices: ChoicesOption = None,
-    letters: LettersOption = None,
-    reasons: ReasonsOption = None,
-    held_out: HeldOut = None,
-    max_connections: Connections = None,
-    max_calls: MaxCalls = None,
-    max_cost: MaxCost = None,
-    prices: PricesFile = None,
-    instrument_check: InstrumentCheck = False,
+    *,
+    given: Asked,
+    manner: Manner,
+    instrument_check: Annotated[
+        bool,
+        typer.Option(
+            "--instrument-check",
+            help="Audit organisms that break one clause or none, and say how often the audit is wrong "
+            "(slow).",
+        ),
+    ] = False,
     out: RunOut = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Audit arms against a spec: compile, run, rate, find, report. The same command resumes."""
     if instrument_check:
-        return _instrument_check(locals(), out, as_json)
-    return _audit(asked.request(locals()), out=out, dry_run=dry_run, as_json=as_json, rated=True)
+        return _instrument_check(
+            {"spec": spec, **vars(given), **vars(manner), "dry_run": dry_run}, out, as_json
+        )
+    request = asked.request(spec, given, manner, without_arms=dry_run)
+    return _audit(request, out=out, dry_run=dry_run, as_json=as_json, rated=True)
 
 
+@spread(without=("sequential",))
 def plan_command(
-    spec: Annotated[str, typer.Argument(metavar="SPEC | audit.yaml", help="A spec, or a whole request.")],
-    arm: ArmOption = None,
-    arms: ArmsFile = None,
-    judge: JudgeOption = None,
-    rater: RaterOption = None,
-    compare: CompareOption = None,
-    max_pairs: MaxPairs = None,
-    scrub: Scrub = False,
-    format: Format = None,
-    version: Version = None,
-    prompts: Prompts = None,
-    overlay: Overlays = None,
-    items: Items = None,
-    per_clause: PerClause = None,
-    catalog: CatalogFile = None,
-    phrases: PhrasesFile = None,
-    clause: Clauses = None,
-    limit: Limit = None,
-    measure: Measure = None,
-    temperature: Temperatures = None,
-    epochs: Epochs = 1,
-    seed: Seed = 0,
-    system_spec: SystemSpec = False,
-    hierarchy: HierarchyOption = None,
-    baselines: BaselinesOption = False,
-    choices: ChoicesOption = None,
-    letters: LettersOption = None,
-    reasons: ReasonsOption = None,
-    held_out: HeldOut = None,
+    spec: RequestPath,
+    given: Asked,
     half_width: Annotated[
         float | None, typer.Option("--half-width", help="Wanted half width of each clause's 95 % interval.")
     ] = None,
@@ -158,7 +79,7 @@ def plan_command(
     from govaudit.plan import prepare
 
     wanted = planning.Wanted(half_width=half_width, power=power, rate=rate)
-    prepared = prepare(asked.request({"dry_run": False} | locals()))
+    prepared = prepare(asked.request(spec, given, Manner(prices=prices)))
     found = planning.plan(prepared, wanted, measured=measured, per_minute=calls_per_minute)
     if as_json:
         screen.print_json(found.data())
@@ -167,50 +88,17 @@ def plan_command(
         _print_plan(found)
 
 
+@spread(without=("sequential", *_JUDGED))
 def run_command(
-    spec: Annotated[str, typer.Argument(metavar="SPEC | audit.yaml", help="A spec, or a whole request.")],
-    arm: ArmOption = None,
-    arms: ArmsFile = None,
-    format: Format = None,
-    version: Version = None,
-    prompts: Prompts = None,
-    overlay: Overlays = None,
-    items: Items = None,
-    per_clause: PerClause = None,
-    catalog: CatalogFile = None,
-    clause: Clauses = None,
-    limit: Limit = None,
-    measure: Measure = None,
-    temperature: Temperatures = None,
-    epochs: Epochs = 1,
-    seed: Seed = 0,
-    system_spec: SystemSpec = False,
-    hierarchy: HierarchyOption = None,
-    baselines: BaselinesOption = False,
-    choices: ChoicesOption = None,
-    letters: LettersOption = None,
-    reasons: ReasonsOption = None,
-    held_out: HeldOut = None,
-    max_connections: Connections = None,
-    max_calls: MaxCalls = None,
-    max_cost: MaxCost = None,
-    prices: PricesFile = None,
+    spec: RequestPath,
+    given: Asked,
+    manner: Manner,
     out: RunOut = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Only collect the arms' answers; `rate` judges them and `report` reports."""
-    request = asked.request(
-        {
-            **locals(),
-            "judge": None,
-            "rater": None,
-            "compare": None,
-            "max_pairs": None,
-            "scrub": False,
-            "phrases": None,
-        }
-    )
+    request = asked.request(spec, given, manner, without_arms=dry_run)
     _audit(request, out=out, dry_run=dry_run, as_json=as_json, rated=False)
 
 
@@ -250,8 +138,7 @@ def _audit(request: Any, *, out: Path | None, dry_run: bool, as_json: bool, rate
 def _instrument_check(options: dict[str, Any], out: Path | None, as_json: bool) -> None:
     from govaudit import instrument
 
-    beside = {"instrument_check", "out", "as_json", "epochs", "seed"}
-    if given := [name for name, value in options.items() if name not in beside and value]:
+    if given := [name for name, value in options.items() if value and name not in ("epochs", "seed")]:
         raise BadInput(
             f"--{given[0].replace('_', '-')} is part of an audit, and the instrument check asks its own",
             remedy="Give --instrument-check with -o DIR alone.",

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from govaudit.cli import screen
 from govaudit.cli.options import Json
@@ -49,6 +47,7 @@ def compare_command(
     """Put what specs declare beside what arms were observed to do, with tests of every difference."""
     from govaudit.comparing import compare
     from govaudit.reports.compare.saving import save
+    from govaudit.reports.compare.terminal import print_comparison
 
     found = compare(
         runs or [],
@@ -64,32 +63,5 @@ def compare_command(
         screen.print_json(found.model_dump(mode="json"))
         return
     screen.warn(found.warnings)
-    _print(found)
+    print_comparison(found, screen.out)
     screen.out.plain(f"Comparison: {out / 'compare.html'}")
-
-
-def _print(found: object) -> None:
-    from govaudit.reports.compare.document import Comparison
-    from govaudit.reports.compare.html import Page
-    from govaudit.reports.compare.show import observed, shown
-
-    assert isinstance(found, Comparison)
-    page = Page(found)
-    if found.statements:
-        table = Table(box=None, title="Broken, %", title_justify="left")
-        table.add_column("statement")
-        if page.several:
-            table.add_column("declared by")
-        for label in page.labels:
-            table.add_column(escape(label))
-        rows = [(row, lines) for block in page.blocks for row, lines in block.rows]
-        tried = [row for row in rows if any(cell.rate.value is not None for cell in row[0].observed)]
-        for row, lines in tried:
-            for number, line in enumerate(lines):
-                by = [page.spec_names[line.declared.spec]] if page.several else []
-                table.add_row(*map(escape, [row.id if number == 0 else "", *by, *map(observed, line.cells)]))
-        screen.out.print(table)
-        if len(rows) > len(tried):
-            screen.out.plain(f"{len(rows) - len(tried)} further statements have no rate: see compare.html.")
-    for one in shown(found):
-        screen.out.plain(one.claims[0])

@@ -9,39 +9,26 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from govaudit.cli import screen
+from govaudit.cli import asked, screen
 from govaudit.cli.options import (
-    CatalogFile,
-    Clauses,
+    COMPILED,
+    Asked,
     Connections,
-    Format,
-    Items,
     Json,
-    Limit,
-    Overlays,
-    PerClause,
-    Prompts,
+    RatingsOption,
     Seed,
     SheetOption,
     SpecPath,
-    Version,
+    spread,
 )
 from govaudit.cli.rate import sheets_of
 from govaudit.errors import BadInput
 
 
+@spread(COMPILED)
 def compile_command(
     spec: SpecPath,
-    format: Format = None,
-    version: Version = None,
-    prompts: Prompts = None,
-    overlay: Overlays = None,
-    items: Items = None,
-    per_clause: PerClause = None,
-    catalog: CatalogFile = None,
-    clause: Clauses = None,
-    limit: Limit = None,
-    seed: Seed = 0,
+    given: Asked,
     writer: Annotated[
         str | None,
         typer.Option("--writer", metavar="MODEL", help="Let a model write drafts where clauses stay short."),
@@ -53,25 +40,10 @@ def compile_command(
 ) -> None:
     """Compile a spec into probes and say what they could show, before anything runs."""
     from govaudit.plan import coverage_json, expand, prepare
-    from govaudit.request import Request
 
     if writer is not None and out is None:
         raise BadInput("--writer writes drafts beside the suite", remedy="Name the suite with -o FILE.")
-    prepared = prepare(
-        Request(
-            spec=spec,
-            format=format,
-            version=version,
-            prompts=str(prompts) if prompts else None,
-            overlays=tuple(map(str, overlay or ())),
-            items=tuple(map(str, items or ())),
-            per_clause=per_clause,
-            catalog=str(catalog) if catalog else None,
-            clauses=tuple(clause or ()),
-            limit=limit,
-            seed=seed,
-        )
-    )
+    prepared = prepare(asked.described(spec, given))
     if out is not None:
         out.write_text(prepared.suite.dumps(), encoding="utf-8")
     printed = coverage_json(prepared)
@@ -96,10 +68,7 @@ def accept_command(
     sample: Annotated[
         int | None, typer.Option("--sample", min=1, help="Drafts on the sheet, drawn clause by clause.")
     ] = None,
-    ratings: Annotated[
-        list[str] | None,
-        typer.Option("--ratings", metavar="PERSON=SHEET.csv", help="Read a filled sheet back (repeatable)."),
-    ] = None,
+    ratings: RatingsOption = None,
     judge: Annotated[
         list[str] | None,
         typer.Option("--judge", metavar="MODEL", help="LLM judge for the rubric probe (repeatable)."),

@@ -10,7 +10,7 @@ import typer
 
 from govaudit.cli import asked, screen
 from govaudit.cli.audit import finish
-from govaudit.cli.options import Connections, Json, JudgeOption, RaterOption, Seed, SheetOption
+from govaudit.cli.options import Connections, Json, JudgeOption, RaterOption, RatingsOption, Seed, SheetOption
 from govaudit.errors import BadInput
 
 
@@ -25,10 +25,7 @@ def rate_command(
     sample: Annotated[
         int | None, typer.Option("--sample", min=1, help="Answers on the sheet, drawn by clause and arm.")
     ] = None,
-    ratings: Annotated[
-        list[str] | None,
-        typer.Option("--ratings", metavar="PERSON=SHEET.csv", help="Read a filled sheet back (repeatable)."),
-    ] = None,
+    ratings: RatingsOption = None,
     seed: Seed = 0,
     max_connections: Connections = None,
     as_json: Json = False,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from govaudit.evals.suite import Probe, Suite
+from govaudit.evals.suite import Probe, Suite, answered
 from govaudit.records import Response
 from govaudit.scorers import pushed
 
@@ -27,10 +27,7 @@ def question(probe: Probe, what: str = "") -> str:
 
 def pushes(suite: Suite, responses: Sequence[Response]) -> Iterator[tuple[Probe, Response]]:
     """Each usable answer to a push, once."""
-    probes = {probe.stimulus: probe for probe in suite.probes if probe.push is not None}
-    for response in responses:
-        if response.unscored is None and response.stimulus in probes:
-            yield probes[response.stimulus], response
+    return answered((probe for probe in suite.probes if probe.push is not None), responses)
 
 
 def first_answer(probe: Probe, response: Response) -> bool | None:

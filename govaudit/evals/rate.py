@@ -13,12 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from inspect_ai.model import Model
-
-from govaudit.canonical import digest
-from govaudit.evals import fitted, run, wording
+from govaudit.evals import fitted, wording
 from govaudit.evals.fitted import Fitted
 from govaudit.evals.outside import Outside, OutsideKinds, OutsidePropositions
+from govaudit.evals.rate_judge import Judge
+from govaudit.evals.rows import row, rule
 from govaudit.evals.suite import GoldAnswer, Probe, ProbeOrigin, Suite, Target
 from govaudit.evals.tasks import JudgeItem
 from govaudit.records import (
@@ -82,14 +81,7 @@ def pairs(suite: Suite, responses: Iterable[Response], measure: Measure) -> Iter
 
 def refusal_check(suite: Suite, responses: Sequence[Response], rubric: Rubric) -> Rated:
     """The rule-based refusal check, on every probe that expects an answer or a refusal."""
-    rater = Rater(
-        id="check:refusal",
-        kind=RaterKind.CHECK,
-        source="rule",
-        rubric=rubric.name,
-        rubric_digest=rubric.digest,
-        fingerprint=refusal.DIGEST,
-    )
+    rater = rule("check:refusal", rubric, refusal.DIGEST)
     ratings = []
     for pair in pairs(suite, responses, Measure.GENERATION):
         if pair.target.expected is Expected.KEEP or pair.response.unscored is not None:
@@ -110,7 +102,7 @@ def refusal_check(suite: Suite, responses: Sequence[Response], rubric: Rubric) -
 
 def outside(spec: Spec, suite: Suite, responses: Sequence[Response], rubric: Rubric, given: Outside) -> Rated:
     """A rater from outside on every usable answer and on the spec's labelled answers."""
-    raters = _raters(given, rubric)
+    raters = raters_of(given, rubric)
     ratings = []
     for pair in pairs(suite, responses, Measure.GENERATION):
         clause = spec.clause(pair.target.clause)
@@ -158,7 +150,8 @@ def ids_of(given: Outside) -> set[str]:
     return {rater_id(name, given.rubric) for name in (*given.ids, *(["people"] if several else []))}
 
 
-def _raters(given: Outside, rubric: Rubric) -> tuple[Rater, ...]:
+def raters_of(given: Outside, rubric: Rubric) -> tuple[Rater, ...]:
+    """The raters from outside with a rubric, in the order of ``given.ids``."""
     return tuple(
         Rater(
             id=rater_id(name, rubric.name),
@@ -177,28 +170,16 @@ def treated(suite: Suite, responses: Sequence[Response], rubric: Rubric, given: 
 
     A value is 1 where the answer is evasive (``refusal.EVASIVE``).
     """
-    raters = _raters(given, rubric)
+    raters = raters_of(given, rubric)
     rows = []
     for probe, response in wording.asked(suite, responses):
         said = given.treats((response.turns or probe.turns)[:-1], response.text)
-        missing = said if isinstance(said, Unscored) else None
         for rater in raters:
-            rows.append(
-                Rating(
-                    rating=rating_id(rubric.name, rater.id, rubric.name, (response.response,)),
-                    rubric=rubric.name,
-                    rater=rater.id,
-                    question=rubric.name,
-                    responses=(response.response,),
-                    clause=None,
-                    measure=Measure.GENERATION,
-                    scale=Scale.NOMINAL,
-                    value=None if missing else float(said in refusal.EVASIVE),
-                    label="" if missing else str(said),
-                    unscored=missing,
-                    cluster=probe.cluster,
-                )
-            )
+            if isinstance(said, Unscored):
+                rows.append(row(rater, probe, response, rubric.name, Scale.NOMINAL, None, missing=said))
+            else:
+                evasive = float(said in refusal.EVASIVE)
+                rows.append(row(rater, probe, response, rubric.name, Scale.NOMINAL, evasive, str(said)))
     return Rated(tuple(rows), raters) if rows else Rated()
 
 
@@ -207,27 +188,14 @@ def stated(suite: Suite, responses: Sequence[Response], rubric: Rubric, given: O
 
     What it says nothing of has no row: of an empty answer there is nothing to be said.
     """
-    raters = _raters(given, rubric)
+    raters = raters_of(given, rubric)
     rows = []
     for probe, response in wording.asked(suite, responses):
         said = given.propositions((response.turns or probe.turns)[:-1], response.text)
         for rater in raters:
-            rows += [
-                Rating(
-                    rating=rating_id(rubric.name, rater.id, name, (response.response,)),
-                    rubric=rubric.name,
-                    rater=rater.id,
-                    question=name,
-                    responses=(response.response,),
-                    clause=None,
-                    measure=Measure.GENERATION,
-                    scale=Scale.BINARY,
-                    value=float(holds),
-                    label="true" if holds else "false",
-                    cluster=probe.cluster,
-                )
-                for name, holds in said.items()
-            ]
+            for name, holds in said.items():
+                label = "true" if holds else "false"
+                rows.append(row(rater, probe, response, name, Scale.BINARY, float(holds), label))
     return Rated(tuple(rows), raters) if rows else Rated()
 
 
@@ -241,13 +209,7 @@ def likelihood(suite: Suite, responses: Sequence[Response], rubrics: Mapping[str
     )
     for name, kind in kinds:
         rubric = rubrics[f"likelihood_{name}" if kind else "letters"]
-        rater = Rater(
-            id=f"likelihood:{name}",
-            kind=RaterKind.LIKELIHOOD,
-            source="rule",
-            rubric=rubric.name,
-            rubric_digest=rubric.digest,
-        )
+        rater = rule(f"likelihood:{name}", rubric, kind=RaterKind.LIKELIHOOD)
         ratings = []
         for pair in pairs(suite, responses, Measure.LIKELIHOOD):
             if pair.response.unscored is not None:
@@ -288,33 +250,10 @@ def _preference(result: choice.Choice) -> str:
     return f"{label} (captured mass {result.captured_mass:.2f})"
 
 
-def judged(
-    spec: Spec,
-    suite: Suite,
-    responses: Sequence[Response],
-    rubric: Rubric,
-    model: Model,
-    name: str,
-    *,
-    logs: Path,
-    settings: Mapping[str, Any],
-    connections: int | None = None,
-    step: run.Step = run.silent,
-) -> Rated:
-    """An LLM judge on every usable answer and on the spec's labelled answers, in one Inspect set.
-
-    At temperature 0 a question that several answers raise alike is put once: they get the same reply.
-    """
-    alike = settings.get("temperature") == 0
-    wanted: list[tuple[str, Pair]] = []
-    gold: list[tuple[str, GoldAnswer]] = []
-    items: dict[str, JudgeItem] = {}
-
-    def asked(text: str, about: Mapping[str, str]) -> str:
-        key = digest({"rubric": rubric.digest, "prompt": text, **({} if alike else about)})
-        items[key] = JudgeItem(key, text)
-        return key
-
+def judged(spec: Spec, suite: Suite, responses: Sequence[Response], asked: Judge) -> Rated:
+    """An LLM judge on every usable answer and on the spec's labelled answers, in one Inspect set."""
+    rubric = asked.rubric
+    answers: list[tuple[JudgeItem, Pair]] = []
     for pair in pairs(suite, responses, Measure.GENERATION):
         if pair.response.unscored is not None or pair.target.expected not in rubric.applies_to:
             continue
@@ -327,7 +266,8 @@ def judged(
             pair.response.text,
             pair.response.reasoning,
         )
-        wanted.append((asked(text, {"response": pair.response.response}), pair))
+        answers.append((asked.item(text, {"response": pair.response.response}), pair))
+    labelled: list[tuple[JudgeItem, GoldAnswer]] = []
     for answer in _decided_gold(suite):
         if answer.expected not in rubric.applies_to:
             continue
@@ -335,39 +275,19 @@ def judged(
         text = judge.prompt(
             rubric, clause.title, clause.text, answer.turns[:-1], answer.turns[-1].content or ""
         )
-        gold.append((asked(text, {"gold": answer.id}), answer))
+        labelled.append((asked.item(text, {"gold": answer.id}), answer))
     # Labelled answers first: where a limit ends the run early, a judge without a gauge would decide nothing.
-    first = {key: items[key] for key, _ in gold}
-    replies = run.judge(model, name, (first | items).values(), logs=logs, connections=connections, step=step)
-    reported = sorted({reply.model for reply in replies.values() if reply.model})
-    rater = Rater(
-        id=name,
-        kind=RaterKind.JUDGE,
-        source="model",
-        rubric=rubric.name,
-        rubric_digest=rubric.digest,
-        model=str(model),
-        fingerprint=", ".join(reported),
-        attributes=dict(settings),
-    )
-
-    def verdict(key: str) -> tuple[str | None, Unscored | None]:
-        reply = replies[key]
-        # A judge whose own reply was filtered declined to judge; other failures keep their reason.
-        if reply.unscored in (Unscored.FAILED, Unscored.TIMEOUT, Unscored.CONTEXT, Unscored.NOT_RATED):
-            return None, reply.unscored
-        return judge.parse(rubric, reply.text, reply.stop_reason, items[key].prompt)
-
+    rater, said = asked.ask({item.id: item for item, _ in (*labelled, *answers)})
     ratings = []
-    for key, pair in wanted:
-        label, unscored = verdict(key)
-        ratings.append(_verdict(pair, rater, rubric, label, unscored, raw=replies[key].text))
-    said = tuple(
-        _gold_item(answer, rubric, verdict(key)[0])
-        for key, answer in gold
-        if replies[key].unscored is not Unscored.NOT_RATED
+    for item, pair in answers:
+        found = said[item.id]
+        ratings.append(_verdict(pair, rater, rubric, found.label, found.unscored, raw=found.raw))
+    gold = tuple(
+        _gold_item(answer, rubric, said[item.id].label)
+        for item, answer in labelled
+        if said[item.id].unscored is not Unscored.NOT_RATED
     )
-    return Rated(tuple(ratings), (rater,), {rater.id: said})
+    return Rated(tuple(ratings), (rater,), {rater.id: gold})
 
 
 def rating_items(

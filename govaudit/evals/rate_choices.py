@@ -20,6 +20,7 @@ from inspect_ai.model import Model
 
 from govaudit.evals import choices, run
 from govaudit.evals.rate import Rated
+from govaudit.evals.rows import rule
 from govaudit.evals.suite import Probe, Suite
 from govaudit.evals.tasks import Stimulus
 from govaudit.models.arms import Arm
@@ -66,13 +67,7 @@ def ratings(
 
 
 def _rater(name: str, rubric: Rubric) -> Rater:
-    return Rater(
-        id=name,
-        kind=RaterKind.LIKELIHOOD,
-        source="rule",
-        rubric=rubric.name,
-        rubric_digest=rubric.digest,
-    )
+    return rule(name, rubric, kind=RaterKind.LIKELIHOOD)
 
 
 def _full(rater: Rater, probe: Probe, response: Response, how: choice.How) -> Rating:

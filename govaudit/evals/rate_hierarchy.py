@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from govaudit.evals.order import CHECK, QUESTION
 from govaudit.evals.rate import Rated
+from govaudit.evals.rows import rule
 from govaudit.evals.suite import Probe, Suite
-from govaudit.records import Measure, Rater, RaterKind, Rating, Response, Scale, rating_id
+from govaudit.records import Measure, Rating, Response, Scale, rating_id
 from govaudit.scorers import hierarchy
 from govaudit.scorers.rubric import Rubric, broken
 from govaudit.specs.model import Expected
@@ -21,18 +22,10 @@ from govaudit.specs.model import Expected
 
 def check(suite: Suite, responses: Sequence[Response], rubric: Rubric) -> Rated:
     """The rule on every usable answer to a probe that carries demands; nothing where there is none."""
-    rater = Rater(
-        id=CHECK,
-        kind=RaterKind.CHECK,
-        source="rule",
-        rubric=rubric.name,
-        rubric_digest=rubric.digest,
-        fingerprint=hierarchy.DIGEST,
-    )
     rows = tuple(
         row for probe, response in _asked(suite, responses) for row in _rows(probe, response, rubric)
     )
-    return Rated(rows, (rater,)) if rows else Rated()
+    return Rated(rows, (rule(CHECK, rubric, hierarchy.DIGEST),)) if rows else Rated()
 
 
 def _asked(suite: Suite, responses: Sequence[Response]) -> Iterator[tuple[Probe, Response]]:

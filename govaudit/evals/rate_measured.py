@@ -10,19 +10,15 @@ out: which prompts (``measured``), and what the ratings mean (``govaudit.reports
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-from inspect_ai.model import Model
-
-from govaudit.canonical import digest
-from govaudit.evals import measured, run
+from govaudit.evals import measured
 from govaudit.evals.outside import OutsideGrades
 from govaudit.evals.pushes import CHECK, FIRST, MARK, first_answer, pushes, question
-from govaudit.evals.rate import Rated, rater_id
-from govaudit.evals.suite import Probe, Sort, Suite
-from govaudit.evals.tasks import JudgeItem
-from govaudit.records import Measure, Rater, RaterKind, Rating, Response, Scale, Turn, Unscored, rating_id
+from govaudit.evals.rate import Rated, raters_of
+from govaudit.evals.rate_judge import Judge
+from govaudit.evals.rows import row, rule
+from govaudit.evals.suite import Probe, Sort, Suite, answered
+from govaudit.records import Rater, Rating, Response, Scale, Turn, Unscored
 from govaudit.scorers import judge, measurement, people, pushed
 from govaudit.scorers.measurement import GIVES_WAY, HARMFULNESS, HOLDS, SYCOPHANCY
 from govaudit.scorers.rubric import Rubric
@@ -30,34 +26,25 @@ from govaudit.scorers.rubric import Rubric
 
 def graded(suite: Suite, responses: Sequence[Response]) -> Iterator[tuple[Probe, Response]]:
     """Each usable answer to a prompt that was chosen for harmfulness, once."""
-    probes = {probe.stimulus: probe for probe in measured.of(HARMFULNESS, suite.probes)}
-    for response in responses:
-        if response.unscored is None and response.stimulus in probes:
-            yield probes[response.stimulus], response
+    return answered(measured.of(HARMFULNESS, suite.probes), responses)
 
 
 def check(suite: Suite, responses: Sequence[Response], rubric: Rubric) -> Rated:
     """The check of sycophancy on every answer to a push."""
-    rater = Rater(
-        id=CHECK,
-        kind=RaterKind.CHECK,
-        source="rule",
-        rubric=rubric.name,
-        rubric_digest=rubric.digest,
-        fingerprint=pushed.DIGEST,
-    )
+    rater = rule(CHECK, rubric, pushed.DIGEST)
     rows: list[Rating] = []
     for probe, response in pushes(suite, responses):
         push = probe.push
         assert push is not None
         if push.sort is Sort.PRAISE:
             asked, value = question(probe, MARK), pushed.mark(response.text)
-            rows.append(_row(rater, probe, response, asked, Scale.REAL, value, Unscored.INVALID_VERDICT))
+            missing = Unscored.INVALID_VERDICT
+            rows.append(row(rater, probe, response, asked, Scale.REAL, value, missing=missing))
             continue
         held = first_answer(probe, response)
         asked = question(probe, FIRST)
         value = None if held is None else float(held)
-        rows.append(_row(rater, probe, response, asked, Scale.BINARY, value, Unscored.UNDECIDED))
+        rows.append(row(rater, probe, response, asked, Scale.BINARY, value))
         if held:
             kept = pushed.says(response.text, push.before, push.after)
             said = Unscored.UNDECIDED if kept is None else HOLDS if kept else GIVES_WAY
@@ -75,24 +62,14 @@ def by_outside(
         if name not in rubrics or rubrics[name].measurement != HARMFULNESS:
             continue
         rubric = rubrics[name]
-        raters = {
-            one: Rater(
-                id=rater_id(one, rubric.name),
-                kind=given.kind,
-                source=given.source,
-                rubric=rubric.name,
-                rubric_digest=rubric.digest,
-                fingerprint=given.fingerprint,
-            )
-            for one in given.ids
-        }
+        raters = raters_of(given, rubric)
         rows = []
         for probe, response in graded(suite, responses):
             turns = (response.turns or probe.turns)[:-1]
-            for one, rater in raters.items():
+            for one, rater in zip(given.ids, raters, strict=True):
                 said = given.grade(one, rubric.name, turns, response.text, response.response)
                 rows.append(_verdict(rater, rubric, probe, response, HARMFULNESS, said))
-        rated += Rated(tuple(rows), tuple(raters.values())) if rows else Rated()
+        rated += Rated(tuple(rows), raters) if rows else Rated()
     return rated
 
 
@@ -113,54 +90,21 @@ def wanted(
     ]
 
 
-def judged(
-    suite: Suite,
-    responses: Sequence[Response],
-    rubric: Rubric,
-    model: Model,
-    name: str,
-    *,
-    logs: Path,
-    settings: Mapping[str, Any],
-    connections: int | None = None,
-    step: run.Step = run.silent,
-) -> Rated:
-    """An LLM judge by a rubric that speaks of no clause.
-
-    At temperature 0 a question that several answers raise alike is put once: they get the same reply.
-    """
-    alike = settings.get("temperature") == 0
-    asked = []
-    items: dict[str, JudgeItem] = {}
+def judged(suite: Suite, responses: Sequence[Response], asked: Judge) -> Rated:
+    """An LLM judge by a rubric that speaks of no clause."""
+    rubric = asked.rubric
+    items = []
     for probe, response, what, turns in wanted(suite, responses, rubric):
         text = judge.prompt(rubric, "", "", turns, response.text, response.reasoning)
-        about = {} if alike else {"response": response.response}
-        key = digest({"rubric": rubric.digest, "prompt": text, **about})
-        items[key] = JudgeItem(key, text)
-        asked.append((key, probe, response, what))
-    if not asked:
+        items.append((asked.item(text, {"response": response.response}), probe, response, what))
+    if not items:
         return Rated()
-    replies = run.judge(model, name, items.values(), logs=logs, connections=connections, step=step)
-    rater = Rater(
-        id=name,
-        kind=RaterKind.JUDGE,
-        source="model",
-        rubric=rubric.name,
-        rubric_digest=rubric.digest,
-        model=str(model),
-        fingerprint=", ".join(sorted({reply.model for reply in replies.values() if reply.model})),
-        attributes=dict(settings),
-    )
+    rater, said = asked.ask({item.id: item for item, *_ in items})
     rows = []
-    for key, probe, response, what in asked:
-        reply = replies[key]
-        # A judge whose own reply was filtered declined to judge; other failures keep their reason.
-        if reply.unscored in (Unscored.FAILED, Unscored.TIMEOUT, Unscored.CONTEXT, Unscored.NOT_RATED):
-            said: str | Unscored = reply.unscored
-        else:
-            label, missing = judge.parse(rubric, reply.text, reply.stop_reason, items[key].prompt)
-            said = label if label is not None else missing or Unscored.INVALID_VERDICT
-        rows.append(_verdict(rater, rubric, probe, response, what, said, reply.text))
+    for item, probe, response, what in items:
+        found = said[item.id]
+        verdict = found.label if found.label is not None else found.unscored or Unscored.INVALID_VERDICT
+        rows.append(_verdict(rater, rubric, probe, response, what, verdict, found.raw))
     return Rated(tuple(rows), (rater,))
 
 
@@ -200,33 +144,4 @@ def _verdict(
     label = None if isinstance(said, Unscored) else said
     value = None if label is None else measurement.value(rubric, label)
     missing = said if isinstance(said, Unscored) else Unscored.UNDECIDED
-    return _row(rater, probe, response, asked, rubric.scale, value, missing, label or "", raw)
-
-
-def _row(
-    rater: Rater,
-    probe: Probe,
-    response: Response,
-    asked: str,
-    scale: Scale,
-    value: float | None,
-    missing: Unscored,
-    label: str = "",
-    raw: str = "",
-) -> Rating:
-    responses = (response.response,)
-    return Rating(
-        rating=rating_id(rater.rubric, rater.id, asked, responses),
-        rubric=rater.rubric,
-        rater=rater.id,
-        question=asked,
-        responses=responses,
-        clause=None,
-        measure=Measure.GENERATION,
-        scale=scale,
-        value=value,
-        label=label,
-        unscored=missing if value is None else None,
-        raw=raw,
-        cluster=probe.cluster,
-    )
+    return row(rater, probe, response, asked, rubric.scale, value, label or "", raw, missing=missing)

@@ -213,9 +213,8 @@ class _Judge:
 
 
 def _read(rubric: Rubric, reply: run.Reply, prompt: str) -> float | Unscored:
-    # A judge whose own reply was filtered declined to judge; other failures keep their reason.
-    if reply.unscored in (Unscored.FAILED, Unscored.TIMEOUT, Unscored.CONTEXT, Unscored.NOT_RATED):
-        return reply.unscored
+    if reply.failure is not None:
+        return reply.failure
     label, unscored = pairwise.parse(rubric, reply.text, reply.stop_reason, prompt)
     return pairwise.p_first(label) if label is not None else unscored or Unscored.INVALID_VERDICT
 

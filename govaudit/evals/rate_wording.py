@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from govaudit.canonical import digest
 from govaudit.evals.rate import Rated
+from govaudit.evals.rows import row, rule
 from govaudit.evals.suite import Probe, Suite
 from govaudit.evals.wording import (
     ASSERTIVENESS,
@@ -26,15 +27,12 @@ from govaudit.evals.wording import (
     asked,
 )
 from govaudit.records import (
-    Measure,
     Rater,
-    RaterKind,
     Rating,
     Response,
     Scale,
     Unscored,
     last_user,
-    rating_id,
 )
 from govaudit.scorers import engagement, phrase_list, tone
 from govaudit.scorers.phrase_list import PhraseList
@@ -51,8 +49,11 @@ def checks(
     if not answers:
         return rated
     said = {"phrases": f"{phrases.name} {phrases.version}", "phrases_digest": phrases.digest}
-    rater = _rater(
-        BOILERPLATE, rubrics["boilerplate"], digest({"rules": "1", "phrases": phrases.digest}), said
+    rater = rule(
+        BOILERPLATE,
+        rubrics["boilerplate"],
+        digest({"rules": "1", "phrases": phrases.digest}),
+        attributes=said,
     )
     rows = []
     for (probe, response), found in zip(answers, phrase_list.hits(texts, phrases), strict=True):
@@ -60,7 +61,7 @@ def checks(
         raw = json.dumps([[hit.group, hit.phrase] for hit in found], ensure_ascii=False)
         rows.append(_row(rater, probe, response, LISTED, float(bool(found)), label, raw))
     rated += Rated(tuple(rows), (rater,))
-    rater, rows = _rater(TONE, rubrics["tone"], tone.rules()), []
+    rater, rows = rule(TONE, rubrics["tone"], tone.rules()), []
     for (probe, response), sound in zip(answers, tone.read(texts), strict=True):
         sure = sound.assertiveness
         raw = json.dumps({name: getattr(sound, name) for name in ("words", "sentences", "certain", "hedged")})
@@ -71,7 +72,7 @@ def checks(
 
 
 def _facts(answers: Sequence[tuple[Probe, Response]], rubric: Rubric, phrases: PhraseList) -> Rated:
-    rater, rows = _rater(FACTS, rubric, engagement.rules(phrases)), []
+    rater, rows = rule(FACTS, rubric, engagement.rules(phrases)), []
     for probe, response in answers:
         if not probe.facts:
             continue
@@ -87,18 +88,6 @@ def _facts(answers: Sequence[tuple[Probe, Response]], rubric: Rubric, phrases: P
     return Rated(tuple(rows), (rater,)) if rows else Rated()
 
 
-def _rater(name: str, rubric: Rubric, fingerprint: str, attributes: Mapping[str, str] | None = None) -> Rater:
-    return Rater(
-        id=name,
-        kind=RaterKind.CHECK,
-        source="rule",
-        rubric=rubric.name,
-        rubric_digest=rubric.digest,
-        fingerprint=fingerprint,
-        attributes=attributes or {},
-    )
-
-
 def _row(
     rater: Rater,
     probe: Probe,
@@ -109,19 +98,5 @@ def _row(
     raw: str = "",
     missing: Unscored = Unscored.EMPTY,
 ) -> Rating:
-    responses = (response.response,)
-    return Rating(
-        rating=rating_id(rater.rubric, rater.id, question, responses),
-        rubric=rater.rubric,
-        rater=rater.id,
-        question=question,
-        responses=responses,
-        clause=None,
-        measure=Measure.GENERATION,
-        scale=Scale.BINARY if question in (LISTED, ENGAGED) else Scale.REAL,
-        value=value,
-        label=label,
-        unscored=missing if value is None else None,
-        raw=raw,
-        cluster=probe.cluster,
-    )
+    scale = Scale.BINARY if question in (LISTED, ENGAGED) else Scale.REAL
+    return row(rater, probe, response, question, scale, value, label, raw, missing=missing)

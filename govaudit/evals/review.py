@@ -39,7 +39,6 @@ from govaudit.evals.drafts import Draft
 from govaudit.evals.tasks import JudgeItem
 from govaudit.evals.writer import logs_path
 from govaudit.models.arms import Arm
-from govaudit.records import Unscored
 from govaudit.scorers import judge as judging
 from govaudit.scorers.gauge import GoldItem, gauge
 from govaudit.scorers.people import CELL, protect, table_of, unprotect
@@ -244,8 +243,8 @@ def judge_drafts(
     for draft in bank:
         reply = replies[keys[draft.digest]]
         label, unscored = judging.parse(rubric, reply.text, reply.stop_reason, asked[draft.digest])
-        if reply.unscored in (Unscored.FAILED, Unscored.TIMEOUT, Unscored.CONTEXT):
-            label, unscored = None, reply.unscored
+        if reply.failure is not None:
+            label, unscored = None, reply.failure
         lines.append(
             Said(
                 draft=draft.digest,

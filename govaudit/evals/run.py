@@ -13,7 +13,7 @@ import io
 import logging
 import re
 from asyncio import CancelledError
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,17 @@ class Reply:
     unscored: Unscored | None
     output_tokens: int | None
     error: str = ""
+
+    @property
+    def failure(self) -> Unscored | None:
+        """Why no verdict can be read off; a judge whose own reply was filtered declined to judge."""
+        failures = (Unscored.FAILED, Unscored.TIMEOUT, Unscored.CONTEXT, Unscored.NOT_RATED)
+        return self.unscored if self.unscored in failures else None
+
+
+def reported(replies: Mapping[str, Reply]) -> str:
+    """What an endpoint said in its replies that it is."""
+    return ", ".join(sorted({reply.model for reply in replies.values() if reply.model}))
 
 
 def open_model(arm: Arm) -> Model:

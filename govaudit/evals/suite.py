@@ -7,7 +7,7 @@ are answered once: the arm is asked stimuli, raters are asked probes.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -17,7 +17,7 @@ from typing import Any
 from govaudit.canonical import digest
 from govaudit.errors import BadInput
 from govaudit.evals.order import Order
-from govaudit.records import Measure, Turn, stimulus_digest
+from govaudit.records import Measure, Response, Turn, stimulus_digest
 from govaudit.specs.model import Expected, Label
 
 SCHEMA_VERSION = "1.0"
@@ -153,6 +153,14 @@ class Probe:
             "tags": list(self.tags),
             "source": self.source,
         }
+
+
+def answered(probes: Iterable[Probe], responses: Iterable[Response]) -> Iterator[tuple[Probe, Response]]:
+    """Each usable answer to one of the probes, once, with its probe."""
+    by_stimulus = {probe.stimulus: probe for probe in probes}
+    for response in responses:
+        if response.unscored is None and response.stimulus in by_stimulus:
+            yield by_stimulus[response.stimulus], response
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from govaudit.evals.suite import Probe, ProbeOrigin, Suite
+from govaudit.evals.suite import Probe, ProbeOrigin, Suite, answered
 from govaudit.records import Measure, Response
 
 BOILERPLATE, TONE, FACTS = "check:boilerplate", "check:tone", "check:facts"
@@ -34,6 +34,4 @@ def asked(suite: Suite, responses: Iterable[Response]) -> Iterator[tuple[Probe, 
             first = probes.setdefault(probe.stimulus, probe)
             if probe.facts and not first.facts:
                 probes[probe.stimulus] = probe
-    for response in responses:
-        if response.unscored is None and response.stimulus in probes:
-            yield probes[response.stimulus], response
+    return answered(probes.values(), responses)

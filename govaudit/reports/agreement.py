@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from govaudit.records import Measure, Rater, RaterKind, Rating, Scale
+from govaudit.records import Measure, RaterKind, Rating, Scale
 from govaudit.reports.agreed import LEVEL, AgreementGroup, Labels, estimate, group
 from govaudit.reports.agreed_tables import agreement_tables, claims_of
 from govaudit.reports.part import Estimate, Part
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Shown, Table
 from govaudit.stats.agreement import agreement
 from govaudit.stats.counts import count_long
@@ -31,27 +32,27 @@ class AgreementPart(Part):
 _Key = tuple[str, ...]
 
 
-def section(ratings: Sequence[Rating], raters: Sequence[Rater], seed: int) -> AgreementPart | None:
+def section(run: RunTables) -> AgreementPart | None:
     """Agreement among a run's raters; ``None`` where no item was judged by two of them.
 
     Verdicts on clauses form one table whatever the rubric, kept or broken; pairwise verdicts one per rubric
     and question, whichever order was shown; other ratings one per rubric and question.
     """
-    kinds = {rater.id: rater.kind for rater in raters}
-    simulated = {r.source == "simulated" for r in raters if r.id.startswith("person:")}
+    kinds = {rater.id: rater.kind for rater in run.raters}
+    simulated = {r.source == "simulated" for r in run.raters if r.id.startswith("person:")}
     people = "people, simulated ones among them" if len(simulated) > 1 else "people"
     people = "simulated people" if simulated == {True} else people
     sorted_out: dict[_Key, list[tuple[_Key, str, Rating]]] = defaultdict(list)
-    for row in ratings:
+    for row in run.ratings:
         if row.derived_from or row.rater not in kinds:
             continue
         key, item, label = _placed(row)
         sorted_out[key].append((item, label, row))
     groups = []
     for key, rows in sorted(sorted_out.items()):
-        table = _table(key, rows, kinds, seed)
+        table = _table(key, rows, kinds, run.plan.seed)
         if table is not None:
-            groups.append(group(replace(table, people=people), seed))
+            groups.append(group(replace(table, people=people), run.plan.seed))
     return AgreementPart(groups=tuple(groups)) if groups else None
 
 

@@ -21,14 +21,16 @@ from typing import Literal
 from govaudit.errors import StatisticsError
 from govaudit.evals.catalog import tested
 from govaudit.models.lineage import is_model
-from govaudit.records import Measure, Rating, Response
+from govaudit.records import Measure
 from govaudit.reports.boilerplate import BoilerplatePart
+from govaudit.reports.estimates import share
 from govaudit.reports.manifest import Plan, PlannedArm
 from govaudit.reports.part import Estimate, Part
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Plane, Point, Shown, Table
 from govaudit.specs.model import Spec
 from govaudit.stats.equivalence import dominance, equivalence, slope
-from govaudit.stats.intervals import clustered_rate, paired_rate_difference
+from govaudit.stats.intervals import paired_rate_difference
 
 Form = Literal["plain", "prompted", "revised", "trained"]
 ALL = "all clauses"
@@ -140,15 +142,9 @@ class _Arm:
         return self.planned.name
 
 
-def section(
-    spec: Spec,
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    wording: BoilerplatePart | None = None,
-) -> BaselinesPart | None:
+def section(run: RunTables, wording: BoilerplatePart | None = None) -> BaselinesPart | None:
     """The part of one run; ``None`` where no arm is the baseline of another."""
-    arms = _placed(spec, plan, _values(plan, responses, ratings))
+    arms = _placed(run.spec, run.plan, _values(run))
     groups: dict[str, list[_Arm]] = defaultdict(list)
     for arm in arms:
         groups[arm.model].append(arm)
@@ -156,9 +152,9 @@ def section(
     if not arms:
         return None
     clauses = [
-        clause.id for clause in spec.clauses if any(key[0] == clause.id for a in arms for key in a.values)
+        clause.id for clause in run.spec.clauses if any(key[0] == clause.id for a in arms for key in a.values)
     ]
-    asked = plan.request.get("baselines") or {}
+    asked = run.plan.request.get("baselines") or {}
     margin = float(asked.get("margin", 0.05))
     gaps = tuple(gap for mine in groups.values() for gap in _gaps(mine, clauses))
     return BaselinesPart(
@@ -170,15 +166,13 @@ def section(
     )
 
 
-def _values(
-    plan: Plan, responses: Iterable[Response], ratings: Iterable[Rating]
-) -> dict[str, dict[_Key, tuple[float, str]]]:
+def _values(run: RunTables) -> dict[str, dict[_Key, tuple[float, str]]]:
     """Arm -> its judged answers, by the rater that decides the clause, generation alone."""
-    names = {arm.digest: arm.name for arm in plan.arms}
-    said = {row.response: row for row in responses if row.arm in names}
+    names = run.names
+    said = {row.response: row for row in run.responses if row.arm in names}
     found: dict[str, dict[_Key, tuple[float, str]]] = defaultdict(dict)
-    for row in ratings:
-        decider = plan.deciding.get(row.clause or "")
+    for row in run.ratings:
+        decider = run.plan.deciding.get(row.clause or "")
         if decider is None or row.value is None or row.rater != decider.rater or len(row.responses) != 1:
             continue
         response = said.get(row.responses[0])
@@ -246,7 +240,7 @@ def _arm_part(arm: _Arm, clauses: Sequence[str]) -> ArmBaselinePart:
     rates = {}
     for clause in (*clauses, ALL):
         rows = [row for key, row in arm.values.items() if clause in (key[0], ALL)]
-        rates[clause] = _rate(rows)
+        rates[clause] = share([value for value, _ in rows], [cluster for _, cluster in rows])
     return ArmBaselinePart(
         arm=arm.name,
         form=arm.form,
@@ -256,13 +250,6 @@ def _arm_part(arm: _Arm, clauses: Sequence[str]) -> ArmBaselinePart:
         principles=arm.principles,
         rates=rates,
     )
-
-
-def _rate(rows: Sequence[tuple[float, str]]) -> Estimate:
-    if not rows:
-        return Estimate(n=0, value=None, undefined="nothing scored")
-    found = clustered_rate([value for value, _ in rows], [cluster for _, cluster in rows])
-    return Estimate(n=found.n, value=found.rate, low=found.low, high=found.high)
 
 
 # --- gaps ---------------------------------------------------------------------------------------------------
@@ -573,56 +560,64 @@ def _tables(part: BaselinesPart) -> Iterable[Table]:
         ),
     )
     if part.gaps:
-        yield Table(
-            id="gaps",
-            caption="Gap to a baseline: above 0, the arm breaks less",
-            columns=(
-                Column("arm"),
-                Column("baseline"),
-                Column("it is"),
-                Column("clause"),
-                Column("pairs"),
-                Column("unpaired"),
-                Column("gap", "share", plot=True, mark=0.0),
-            ),
-            rows=tuple(
-                (
-                    row.arm,
-                    row.baseline,
-                    _FORMS[row.baseline_form],
-                    row.clause,
-                    row.pairs,
-                    row.unpaired,
-                    row.gap,
-                )
-                for row in sorted(part.gaps, key=lambda row: row.clause != ALL)
-            ),
-        )
+        yield _gaps_table(part)
     if part.counts:
-        yield Table(
-            id="counts",
-            caption="By number of principles",
-            columns=(
-                Column("arm"),
-                Column("it is"),
-                Column("principles"),
-                Column("difference to the most", "share"),
-                Column("equivalent"),
-                Column("diversity", "share"),
-            ),
-            rows=tuple(
-                (
-                    arm,
-                    _FORMS[row.form],
-                    row.counts[at],
-                    row.differences[at] if at < len(row.differences) else None,
-                    ("yes" if row.equivalent[at] else "not shown") if at < len(row.differences) else None,
-                    row.diversity[at] if row.diversity else None,
-                )
-                for row in part.counts
-                for at, arm in enumerate(row.arms)
-            ),
-        )
+        yield _counts_table(part)
+
+
+def _gaps_table(part: BaselinesPart) -> Table:
+    return Table(
+        id="gaps",
+        caption="Gap to a baseline: above 0, the arm breaks less",
+        columns=(
+            Column("arm"),
+            Column("baseline"),
+            Column("it is"),
+            Column("clause"),
+            Column("pairs"),
+            Column("unpaired"),
+            Column("gap", "share", plot=True, mark=0.0),
+        ),
+        rows=tuple(
+            (
+                row.arm,
+                row.baseline,
+                _FORMS[row.baseline_form],
+                row.clause,
+                row.pairs,
+                row.unpaired,
+                row.gap,
+            )
+            for row in sorted(part.gaps, key=lambda row: row.clause != ALL)
+        ),
+    )
+
+
+def _counts_table(part: BaselinesPart) -> Table:
+    return Table(
+        id="counts",
+        caption="By number of principles",
+        columns=(
+            Column("arm"),
+            Column("it is"),
+            Column("principles"),
+            Column("difference to the most", "share"),
+            Column("equivalent"),
+            Column("diversity", "share"),
+        ),
+        rows=tuple(
+            (
+                arm,
+                _FORMS[row.form],
+                row.counts[at],
+                row.differences[at] if at < len(row.differences) else None,
+                ("yes" if row.equivalent[at] else "not shown") if at < len(row.differences) else None,
+                row.diversity[at] if row.diversity else None,
+            )
+            for row in part.counts
+            for at, arm in enumerate(row.arms)
+        ),
+    )
 
 
 def _planes(part: BaselinesPart) -> Iterable[Plane]:

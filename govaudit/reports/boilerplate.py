@@ -17,10 +17,9 @@ import numpy as np
 
 from govaudit.errors import StatisticsError
 from govaudit.evals import wording
-from govaudit.evals.suite import Suite
-from govaudit.records import Rater, Rating, Response, Scale
-from govaudit.reports.manifest import Plan
+from govaudit.records import Response, Scale
 from govaudit.reports.part import Estimate, Part, sides
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Shown, Table
 from govaudit.scorers import boilerplate
 from govaudit.scorers.boilerplate import Boilerplate, Mined, Share
@@ -130,34 +129,24 @@ class _Answers:
     found: tuple[tuple[Hit, ...], ...]
 
 
-def section(
-    suite: Suite,
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    raters: Iterable[Rater],
-    scrubbed: Sequence[Response] = (),
-) -> BoilerplatePart | None:
-    """The part of one run; ``None`` where the check did not run or no arm answered two prompts.
-
-    ``scrubbed``: the responses without templated sentences that were compared again, if any.
-    """
-    rater = next((r for r in raters if r.id == wording.BOILERPLATE), None)
+def section(run: RunTables) -> BoilerplatePart | None:
+    """The part of one run; ``None`` where the check did not run or no arm answered two prompts."""
+    rater = next((r for r in run.raters if r.id == wording.BOILERPLATE), None)
     if rater is None:
         return None
     raw = {
         row.responses[0]: row.raw
-        for row in ratings
+        for row in run.ratings
         if row.rater == wording.BOILERPLATE and row.question == wording.LISTED
     }
-    names = {arm.digest: arm.name for arm in plan.arms}
+    names = run.names
     by_arm: dict[str, list[tuple[str, Response]]] = defaultdict(list)
-    for probe, response in wording.asked(suite, responses):
+    for probe, response in wording.asked(run.suite, run.responses):
         if response.arm in names and response.response in raw:
             by_arm[names[response.arm]].append((probe.cluster, response))
     answered = {
         arm.name: _answers(by_arm[arm.name], raw)
-        for arm in plan.arms
+        for arm in run.plan.arms
         if len({cluster for cluster, _ in by_arm[arm.name]}) > 1
     }
     if not answered:
@@ -176,9 +165,7 @@ def section(
         phrases_digest=str(rater.attributes.get("phrases_digest", "")),
         arms=tuple(_arm(name, arm, measured[name], *distinct[name]) for name, arm in answered.items()),
         differences=tuple(_difference(name, first, answered, measured) for name in answered if name != first),
-        scrubbed=tuple(
-            _scrubbing(plan, responses, ratings, scrubbed, str(rater.attributes.get("phrases_digest", "")))
-        ),
+        scrubbed=tuple(_scrubbing(run, str(rater.attributes.get("phrases_digest", "")))),
     )
 
 
@@ -262,25 +249,19 @@ def _difference(
     )
 
 
-def _scrubbing(
-    plan: Plan,
-    responses: Iterable[Response],
-    ratings: Sequence[Rating],
-    scrubbed: Iterable[Response],
-    phrases: str,
-) -> Iterable[ScrubPart]:
+def _scrubbing(run: RunTables, phrases: str) -> Iterable[ScrubPart]:
     """Every arm x question x rater that has preferences of scrubbed answers."""
-    after = {(row.arm, row.stimulus, row.epoch): row for row in scrubbed}
+    after = {(row.arm, row.stimulus, row.epoch): row for row in run.scrubbed}
     if not after:
         return
-    names = {arm.digest: arm.name for arm in plan.arms}
+    names = run.names
     instead = {}
-    before = {row.response: row for row in responses if row.arm in names}
+    before = {row.response: row for row in run.responses if row.arm in names}
     for name, answer in before.items():
         scrub = after.get((boilerplate.scrubbed_arm(answer.arm, phrases), answer.stimulus, answer.epoch))
         if scrub is not None:
             instead[name] = scrub
-    pairwise = [row for row in ratings if row.scale is Scale.PAIRWISE and not row.derived_from]
+    pairwise = [row for row in run.ratings if row.scale is Scale.PAIRWISE and not row.derived_from]
     again = {(row.rater, row.question, row.responses): row for row in pairwise}
     tally: dict[tuple[str, str, str], _Tally] = defaultdict(_Tally)
     for row in pairwise:
@@ -405,24 +386,7 @@ def _claims(part: BoilerplatePart) -> Iterable[str]:
 
 
 def _tables(part: BoilerplatePart) -> Iterable[Table]:
-    yield Table(
-        "arms",
-        "What the answers of each arm have in common",
-        (
-            Column("Arm"),
-            Column("Answers"),
-            Column("Words in recurring phrases", "share", plot=True),
-            Column("Answers with a listed phrase", "share", plot=True),
-            Column("Templated opener", "share"),
-            Column("Near duplicates", "share"),
-            Column("Identical", "share"),
-            Column("Distinct 4-grams", "share"),
-        ),
-        tuple(
-            (a.arm, a.answers, a.templated, a.listed, a.openers, a.near, a.identical, a.distinct)
-            for a in part.arms
-        ),
-    )
+    yield _arms_table(part)
     groups = sorted({group for arm in part.arms for group in arm.groups})
     if groups:
         yield Table(
@@ -444,25 +408,7 @@ def _tables(part: BoilerplatePart) -> Iterable[Table]:
             tuple((d.arm, d.prompts, d.templated, d.listed) for d in part.differences),
         )
     if part.scrubbed:
-        yield Table(
-            "scrubbed",
-            "Preferences before and after sentences of listed phrases were taken out of both answers",
-            (
-                Column("Arm"),
-                Column("Question"),
-                Column("Rater"),
-                Column("Preferences"),
-                Column("Asked again"),
-                Column("Emptied"),
-                Column("Win rate before", "share"),
-                Column("After", "share"),
-                Column("Difference", "share", plot=True),
-            ),
-            tuple(
-                (s.arm, s.question, s.rater, s.n, s.asked_again, s.emptied, s.before, s.after, s.difference)
-                for s in part.scrubbed
-            ),
-        )
+        yield _scrubbed_table(part)
     rows = tuple(
         (arm.arm, row.phrase, row.prompts, arm.prompts) for arm in part.arms for row in arm.phrases[:_SHOWN]
     )
@@ -473,6 +419,49 @@ def _tables(part: BoilerplatePart) -> Iterable[Table]:
             (Column("Arm"), Column("Phrase"), Column("Prompts"), Column("Of")),
             rows,
         )
+
+
+def _arms_table(part: BoilerplatePart) -> Table:
+    return Table(
+        "arms",
+        "What the answers of each arm have in common",
+        (
+            Column("Arm"),
+            Column("Answers"),
+            Column("Words in recurring phrases", "share", plot=True),
+            Column("Answers with a listed phrase", "share", plot=True),
+            Column("Templated opener", "share"),
+            Column("Near duplicates", "share"),
+            Column("Identical", "share"),
+            Column("Distinct 4-grams", "share"),
+        ),
+        tuple(
+            (a.arm, a.answers, a.templated, a.listed, a.openers, a.near, a.identical, a.distinct)
+            for a in part.arms
+        ),
+    )
+
+
+def _scrubbed_table(part: BoilerplatePart) -> Table:
+    return Table(
+        "scrubbed",
+        "Preferences before and after sentences of listed phrases were taken out of both answers",
+        (
+            Column("Arm"),
+            Column("Question"),
+            Column("Rater"),
+            Column("Preferences"),
+            Column("Asked again"),
+            Column("Emptied"),
+            Column("Win rate before", "share"),
+            Column("After", "share"),
+            Column("Difference", "share", plot=True),
+        ),
+        tuple(
+            (s.arm, s.question, s.rater, s.n, s.asked_again, s.emptied, s.before, s.after, s.difference)
+            for s in part.scrubbed
+        ),
+    )
 
 
 def _percent(share: Estimate) -> str:

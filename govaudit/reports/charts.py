@@ -44,14 +44,22 @@ def drawable(estimate: Estimate) -> bool:
     return estimate.value is not None and math.isfinite(estimate.value)
 
 
-def plane(figure: Plane) -> Markup:
+def plane(figure: Plane, beside: Sequence[Plane] = ()) -> Markup:
     """Points with both intervals, numbered in the order given; joined where the figure has a path.
 
     A point whose interval has no limits is drawn hollow; one without a value on either axis is not drawn.
+    Shares are drawn on the axes of the planes ``beside`` it that have the same titles: readers compare them.
     """
     placed = [(n, p) for n, p in enumerate(figure.points, 1) if drawable(p.x) and drawable(p.y)]
-    x = scales.axis(figure.x_scale, scales.ends(point.x for _, point in placed))
-    y = scales.axis(figure.y_scale, scales.ends(point.y for _, point in placed))
+    alike = [
+        other
+        for other in beside
+        if (other.x, other.y) == (figure.x, figure.y)
+        and (other.x_scale, other.y_scale) == (figure.x_scale, figure.y_scale) == ("share", "share")
+    ]
+    every = [p for one in [figure, *alike] for p in one.points if drawable(p.x) and drawable(p.y)]
+    x = scales.axis(figure.x_scale, scales.ends(point.x for point in every))
+    y = scales.axis(figure.y_scale, scales.ends(point.y for point in every))
     thin = " thin" if len(placed) > _MOST_NAMES else ""
     parts = _frame(figure.caption, x, y, figure.x_scale, figure.y_scale)
     parts += [_cross(x, y, point, thin) for _, point in placed]

@@ -20,17 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from govaudit.errors import StatisticsError
 from govaudit.evals import choices
-from govaudit.evals.suite import Probe, Suite
-from govaudit.records import Rater, Rating
-from govaudit.reports.manifest import Plan
+from govaudit.evals.suite import Probe
+from govaudit.records import Rating
+from govaudit.reports.estimates import mean, share
 from govaudit.reports.part import Estimate, Part
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Curves, Line, Shown, Table
 from govaudit.specs.model import Label
 from govaudit.stats import calibration
 from govaudit.stats.bootstrap import FloatArray
-from govaudit.stats.intervals import clustered_mean, clustered_rate
 
 WAYS: Mapping[str, str] = {
     choices.SUM: "full answers, sum",
@@ -41,6 +40,8 @@ WAYS: Mapping[str, str] = {
 """Rater -> how the arm was asked, in words."""
 _LETTERED = (choices.LETTERS, choices.REASONS)
 _ALL, _KNOWN, _HELD_OUT = "all", "not held out", "held out"
+SEEN, UNSEEN = "outputs of models seen", "outputs of models not seen"
+"""Sets of questions by what their authors had seen."""
 _GIVEN, _CLAMPED = "as given", "clamped to 40-60 %"
 SATURATED = 0.9
 """Accuracy above which a set tells good arms no longer apart."""
@@ -169,21 +170,19 @@ Table_ = Mapping[tuple[str, str], Sequence[_Said]]
 """(arm, rater) -> what was said."""
 
 
-def section(
-    suite: Suite, plan: Plan, ratings: Sequence[Rating], raters: Sequence[Rater]
-) -> ChoicesPart | None:
+def section(run: RunTables) -> ChoicesPart | None:
     """The part of one run; ``None`` where no choice was asked apart from clauses, or nobody answered one."""
-    probes = {probe.stimulus: probe for probe in choices.of(suite)}
-    table = _table(probes, plan, ratings)
+    probes = {probe.stimulus: probe for probe in choices.of(run.suite)}
+    table = _table(probes, run)
     if not any(one.row.value is not None for rows in table.values() for one in rows):
         return None
-    asked = (plan.request.get("choices") or {}) if plan.request else {}
+    asked = run.plan.request.get("choices") or {}
     held_out = tuple(asked.get("held_out", ()))
     sets = dict(_sets(tuple(probes.values()), held_out))
     apart = [name for name in (_KNOWN, _HELD_OUT) if name in sets] or [_ALL]
     return ChoicesPart(
         banks=tuple(dict.fromkeys(map(choices.bank_of, probes.values()))),
-        rubric=next((rater.rubric for rater in raters if rater.id in _LETTERED), None),
+        rubric=next((rater.rubric for rater in run.raters if rater.id in _LETTERED), None),
         held_out=held_out,
         sets=tuple(_set(name, of) for name, of in sets.items()),
         rates=tuple(
@@ -193,21 +192,19 @@ def section(
         ),
         lengths=tuple(_length(arm, way, rows) for (arm, way), rows in table.items()),
         orders=tuple(_order(arm, way, rows) for (arm, way), rows in table.items() if way in _LETTERED),
-        calibration=tuple(_calibrations(table, {name: sets[name] for name in apart}, plan.seed)),
+        calibration=tuple(_calibrations(table, {name: sets[name] for name in apart}, run.plan.seed)),
         not_applicable={
             arm.name: " ".join(reason for reason in arm.not_applicable)
-            for arm in plan.arms
+            for arm in run.plan.arms
             if arm.not_applicable
         },
     )
 
 
-def _table(
-    probes: Mapping[str, Probe], plan: Plan, ratings: Iterable[Rating]
-) -> dict[tuple[str, str], list[_Said]]:
-    names = {arm.digest: arm.name for arm in plan.arms}
+def _table(probes: Mapping[str, Probe], run: RunTables) -> dict[tuple[str, str], list[_Said]]:
+    names = run.names
     found: dict[tuple[str, str], list[_Said]] = defaultdict(list)
-    for row in ratings:
+    for row in run.ratings:
         if row.rater in WAYS and row.question == choices.QUESTION:
             raw = json.loads(row.raw)
             if raw["stimulus"] in probes and raw["arm"] in names:
@@ -215,7 +212,7 @@ def _table(
     order = {probe: place for place, probe in enumerate(probes)}
     return {
         (arm.name, way): sorted(found[arm.name, way], key=lambda one: order[one.probe.stimulus])
-        for arm in plan.arms
+        for arm in run.plan.arms
         for way in WAYS
         if found[arm.name, way]
     }
@@ -239,12 +236,20 @@ def _sets(probes: Sequence[Probe], held_out: Sequence[str]) -> Iterator[tuple[st
         by[_KNOWN] = [p for p in probes if p not in out and choices.subset_of(p) in like]
     saw = {tag: [p for p in probes if tag in p.tags] for tag in (choices.SAW, choices.SAW_NOT)}
     if all(saw.values()):
-        by["outputs of models seen"], by["outputs of models not seen"] = saw.values()
+        by[SEEN], by[UNSEEN] = saw.values()
     yield from ((name, tuple(of)) for name, of in by.items() if of and len(of) < len(probes))
 
 
 def _ids(probes: Iterable[Probe]) -> frozenset[str]:
     return frozenset(probe.stimulus for probe in probes)
+
+
+def _share(holds: Sequence[float], clusters: Sequence[str]) -> Estimate:
+    return share(holds, clusters, nothing="no question")
+
+
+def _mean(values: Sequence[float] | FloatArray, clusters: Sequence[str]) -> Estimate:
+    return mean(values, clusters, nothing="no question")
 
 
 # ------------------------------------------------------------------------------------------------- numbers
@@ -388,23 +393,6 @@ def _curve(sure: _Sure) -> Iterator[CurvePoint]:
         )
 
 
-def _share(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
-    if not values:
-        return Estimate(n=0, value=None, undefined="no question")
-    rate = clustered_rate(values, clusters)
-    return Estimate(n=rate.n, value=rate.rate, low=rate.low, high=rate.high)
-
-
-def _mean(values: Sequence[float] | FloatArray, clusters: Sequence[str]) -> Estimate:
-    if not len(values):
-        return Estimate(n=0, value=None, undefined="no question")
-    try:
-        mean = clustered_mean(values, clusters)
-    except StatisticsError as error:
-        return Estimate(n=len(values), value=float(np.mean(values)), undefined=str(error))
-    return Estimate(n=mean.n, value=mean.value, low=mean.low, high=mean.high)
-
-
 # --------------------------------------------------------------------------------------- how it is shown
 
 
@@ -473,7 +461,37 @@ def _words(raters: Iterable[str]) -> set[str]:
 
 
 def _tables(part: ChoicesPart) -> Iterator[Table]:
+    yield _accuracy_table(part)
     yield Table(
+        "questions",
+        "What can be had without reading",
+        (
+            Column("Questions of"),
+            Column("Questions"),
+            Column("Longest answer right", "share", plot=True, mark=0.5),
+            Column("First listed right", "share"),
+        ),
+        tuple((one.name, one.questions, one.longest, one.first) for one in part.sets),
+    )
+    yield Table(
+        "lengths",
+        "Right, by whether the longest answer is",
+        (
+            Column("Arm"),
+            Column("Asked by"),
+            Column("Where the longest is right", "share"),
+            Column("Where it is wrong", "share"),
+        ),
+        tuple((row.arm, row.asked, row.longest_right, row.longest_wrong) for row in part.lengths),
+    )
+    if part.orders:
+        yield _orders_table(part)
+    if part.calibration:
+        yield _calibration_table(part)
+
+
+def _accuracy_table(part: ChoicesPart) -> Table:
+    return Table(
         "accuracy",
         "How often the better answer is preferred",
         (
@@ -498,44 +516,22 @@ def _tables(part: ChoicesPart) -> Iterator[Table]:
             for row in part.rates
         ),
     )
-    yield Table(
-        "questions",
-        "What can be had without reading",
-        (
-            Column("Questions of"),
-            Column("Questions"),
-            Column("Longest answer right", "share", plot=True, mark=0.5),
-            Column("First listed right", "share"),
-        ),
-        tuple((one.name, one.questions, one.longest, one.first) for one in part.sets),
-    )
-    yield Table(
-        "lengths",
-        "Right, by whether the longest answer is",
+
+
+def _orders_table(part: ChoicesPart) -> Table:
+    return Table(
+        "orders",
+        "The two orders of the letters",
         (
             Column("Arm"),
             Column("Asked by"),
-            Column("Where the longest is right", "share"),
-            Column("Where it is wrong", "share"),
+            Column("Same answer in both", "share", plot=True),
+            Column("Probability of the answer shown first", "share", mark=0.5),
+            Column("Probability on letters at all", "share"),
+            Column("Below one half"),
         ),
-        tuple((row.arm, row.asked, row.longest_right, row.longest_wrong) for row in part.lengths),
+        tuple((o.arm, o.asked, o.consistent, o.first_shown, o.mass, o.weak) for o in part.orders),
     )
-    if part.orders:
-        yield Table(
-            "orders",
-            "The two orders of the letters",
-            (
-                Column("Arm"),
-                Column("Asked by"),
-                Column("Same answer in both", "share", plot=True),
-                Column("Probability of the answer shown first", "share", mark=0.5),
-                Column("Probability on letters at all", "share"),
-                Column("Below one half"),
-            ),
-            tuple((o.arm, o.asked, o.consistent, o.first_shown, o.mass, o.weak) for o in part.orders),
-        )
-    if part.calibration:
-        yield _calibration_table(part)
 
 
 def _calibration_table(part: ChoicesPart) -> Table:

@@ -20,12 +20,13 @@ from govaudit.models.lineage import is_model, labeller
 from govaudit.records import Rater, RaterKind
 from govaudit.reports.manifest import Plan, PlannedArm
 from govaudit.reports.part import Part
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Graph, Link, Node, Shown, Table
 from govaudit.scorers.gauge import SPEC_GOLD
 from govaudit.specs.model import Spec
 
 if TYPE_CHECKING:
-    from govaudit.reports.document import FindingPart, GaugePart
+    from govaudit.reports.document import FindingPart
 
 CaveatName = Literal[
     "judge equals target",
@@ -108,11 +109,9 @@ class _Graph:
             self.caveats[same] = caveat.model_copy(update={"raters": tuple(dict.fromkeys(raters))})
 
 
-def section(
-    spec: Spec, suite: Suite, plan: Plan, raters: Sequence[Rater], gauges: Sequence[GaugePart]
-) -> CircularityPart:
+def section(run: RunTables) -> CircularityPart:
     """The part of one run."""
-    graph = _Graph()
+    graph, spec, plan, raters = _Graph(), run.spec, run.plan, run.raters
     document = graph.node("spec", spec.title or spec.id)
     for arm in plan.arms:
         graph.node("arm", arm.name)
@@ -120,13 +119,13 @@ def section(
         follows = graph.node("rubric", rater.rubric)
         graph.edge(_rater(graph, rater), follows, "follows")
     known = {rater.id: rater for rater in raters}
-    for gauge in gauges:
+    for gauge in run.gauges:
         if gauge.rater in known:
             gold = graph.node("gold", _gold(gauge.gold))
             graph.edge(_rater(graph, known[gauge.rater]), gold, "gauged on")
             if gauge.gold == SPEC_GOLD:
                 graph.edge(gold, document, "taken from")
-    _probes(graph, document, suite, plan, raters)
+    _probes(graph, document, run.suite, plan, raters)
     for arm in plan.arms:
         _made(graph, document, spec, plan, arm)
         for rater in raters:

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from govaudit.errors import StatisticsError
-from govaudit.evals.suite import Suite
-from govaudit.records import Measure, Rater, RaterKind, Rating, Response
-from govaudit.reports.manifest import Plan
+from govaudit.records import Measure, Rater, RaterKind, Rating
 from govaudit.reports.part import Estimate, Part
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Shown, Table
 from govaudit.stats.combine import Combined, post_stratified
 from govaudit.stats.intervals import clustered_rate
@@ -69,27 +68,21 @@ class _Cell:
     """Rater -> response -> rating."""
 
 
-def section(
-    suite: Suite,
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    raters: Sequence[Rater],
-) -> CombinedPart | None:
+def section(run: RunTables) -> CombinedPart | None:
     """The part of one run; ``None`` where people labelled nothing, or all that a judge labelled."""
-    arms = {arm.digest: arm.name for arm in plan.arms}
-    arm_of = {row.response: arms[row.arm] for row in responses if row.arm in arms}
+    arms = run.names
+    arm_of = {row.response: arms[row.arm] for row in run.responses if row.arm in arms}
     cells: dict[tuple[str, str], _Cell] = defaultdict(_Cell)
-    for row in ratings:
+    for row in run.ratings:
         single = len(row.responses) == 1 and row.replicate == 1 and row.measure is Measure.GENERATION
         if row.clause is not None and single and row.responses[0] in arm_of:
             cells[row.clause, arm_of[row.responses[0]]].said[row.rater][row.responses[0]] = row
-    clauses = dict.fromkeys(target.clause for probe in suite.probes for target in probe.targets)
+    clauses = dict.fromkeys(target.clause for probe in run.suite.probes for target in probe.targets)
     lines: list[CombinedLine] = []
     found: Combined | None = None
     for clause in clauses:
         for arm in arms.values():
-            for line, combined in _lines(clause, arm, cells[clause, arm], raters):
+            for line, combined in _lines(clause, arm, cells[clause, arm], run.raters):
                 lines.append(line)
                 found = combined or found
     if found is None:

@@ -1,7 +1,7 @@
 """From a run's tables to findings: per clause, arm, measure and rater a rate, and per deciding one a verdict.
 
-In: spec, suite, plan, responses, ratings, raters and gauges as they lie in the run folder. Out: the
-:class:`Report` document. No model is asked and no log is read here, so anyone can recompute it offline.
+In: the tables of one run. Out: findings with their evidence, and rates over the clauses of a section, an
+authority or the whole spec. Left out: the other parts of a report (:mod:`govaudit.reports.build`).
 """
 
 from __future__ import annotations
@@ -10,55 +10,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
 
-from govaudit import __version__
 from govaudit.canonical import digest
 from govaudit.evals import looks as looking
-from govaudit.evals.compile import coverage
-from govaudit.evals.looks import Looks
-from govaudit.evals.suite import Probe, ProbeOrigin, Suite
+from govaudit.evals.suite import Probe, Suite
 from govaudit.records import Measure, Rater, RaterKind, Rating, Response, Unscored, response_id
-from govaudit.reports import (
-    agreement,
-    baselines,
-    boilerplate,
-    choices,
-    circularity,
-    combined,
-    cost,
-    foreign,
-    harmfulness,
-    hierarchy,
-    limits,
-    rankings,
-    refusals,
-    sycophancy,
-    tone,
-    wording,
-)
-from govaudit.reports import looks as looked
-from govaudit.reports.claims import argued
-from govaudit.reports.document import (
-    ArmPart,
-    ClausePart,
-    ControlPart,
-    Coverage,
-    Exhibit,
-    FindingPart,
-    GaugePart,
-    PooledPart,
-    ProbeTally,
-    RaterPart,
-    Report,
-    SpecPart,
-)
+from govaudit.reports.arms import controls_passed
+from govaudit.reports.document import Exhibit, FindingPart, GaugePart, PooledPart, ProbeTally
 from govaudit.reports.gauges import speaking
 from govaudit.reports.manifest import Decider, Plan, PlannedArm
-from govaudit.reports.part import Estimate
-from govaudit.scorers import control
+from govaudit.reports.part import Estimate, by_reason
+from govaudit.reports.run_tables import RunTables
 from govaudit.scorers.rubric import loads
 from govaudit.specs.model import Clause, Expected, Level, Spec
 from govaudit.stats.intervals import bounds_under_missing, clustered_rate
@@ -105,112 +71,17 @@ class Cell:
         return [item for item in self.items if item.value is None]
 
 
-def build(
-    spec: Spec,
-    suite: Suite,
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    raters: Sequence[Rater],
-    gauges: Sequence[GaugePart],
-    *,
-    run: str,
-    rubric_texts: Mapping[str, str],
-    scrubbed: Sequence[Response] = (),
-    looks: Looks | None = None,
-) -> Report:
-    """The report of one run."""
-    by_cell = _answers(responses)
-    arms = [_arm_part(arm, suite, by_cell) for arm in plan.arms]
-    passed = {part.name: part.control.passed if part.control else None for part in arms}
-    cells = cells_of(spec, suite, plan, responses, ratings, raters, rubric_texts, looks)
-    decisions = decisions_on(cells, gauges, passed, plan)
-    others = _index(ratings)
-    findings = [
-        *(_finding(cell, decision, plan, others) for cell, decision in zip(cells, decisions, strict=True)),
-        *_without_cells(spec, suite, plan, cells),
-    ]
-    order = {clause.id: n for n, clause in enumerate(spec.clauses)}
-    circles = circularity.section(spec, suite, plan, raters, gauges)
-    findings = list(circularity.named(findings, circles))
-    findings.sort(key=lambda f: (order[f.clause], f.arm, not f.deciding, f.measure, f.rater))
-    measures = {clause: decider.measure for clause, decider in plan.deciding.items()}
-    covered = {row.clause: row for row in coverage(spec, suite, measures)}
-    clauses = tuple(_clause_part(spec, clause, covered[clause.id], plan) for clause in spec.clauses)
-    verdicts = {
-        arm.name: dict(Counter(str(f.verdict) for f in findings if f.arm == arm.name and f.verdict))
-        for arm in plan.arms
-    }
-    parts = tuple(_rater_part(rater, ratings, gauges, rubric_texts, circles) for rater in raters)
-    worded = boilerplate.section(suite, plan, responses, ratings, raters, scrubbed)
-    report = Report(
-        govaudit=__version__,
-        created=plan.created,
-        run=run,
-        spec=SpecPart(
-            id=spec.id,
-            title=spec.title,
-            version=spec.version,
-            digest=spec.digest,
-            authority=spec.authority,
-            clauses=len(spec.clauses),
-            by_kind=dict(sorted(Counter(c.kind.value for c in spec.clauses).items())),
-            licence=spec.origin.licence,
-            url=spec.origin.url,
-        ),
-        suite={
-            "digest": suite.digest,
-            "seed": suite.seed,
-            "probes": sum(p.measure is Measure.GENERATION and bool(p.targets) for p in suite.probes),
-            "likelihood_choices": sum(p.measure is Measure.LIKELIHOOD for p in suite.probes),
-            "controls": sum(p.origin is ProbeOrigin.CONTROL for p in suite.probes),
-            "gold_answers": len(suite.gold),
-            "by_origin": dict(sorted(Counter(p.origin.value for p in suite.probes).items())),
-            "notes": list(suite.notes),
-        },
-        partial=suite.partial or bool(plan.stopped),
-        request=dict(plan.request),
-        arms=tuple(arms),
-        raters=parts,
-        clauses=clauses,
-        findings=tuple(findings),
-        pooled=tuple(_pooled(spec, plan, cells, findings)),
-        verdicts=verdicts,
-        refusals=refusals.section(suite, plan, responses, ratings, raters),
-        choices=choices.section(suite, plan, ratings, raters),
-        hierarchy=hierarchy.section(suite, plan, responses, ratings, raters),
-        boilerplate=worded,
-        baselines=baselines.section(spec, plan, responses, ratings, worded),
-        tone=tone.section(spec, suite, plan, responses, ratings, raters),
-        harmfulness=harmfulness.section(suite, plan, responses, ratings, raters),
-        sycophancy=sycophancy.section(suite, plan, responses, ratings, raters),
-        rankings=rankings.section(spec, suite, plan, responses, ratings, raters),
-        agreement=agreement.section(ratings, raters, plan.seed),
-        combined=combined.section(suite, plan, responses, ratings, raters),
-        circularity=circles,
-        cost=cost.section(plan),
-        foreign=foreign.section(plan, responses, ratings, raters, suite.notes),
-        looks=looked.section(looks, suite, plan, responses),
-        not_tested=tuple(limits.not_tested(suite, plan, clauses)),
-        methods=tuple(limits.methods(suite, plan)),
-        warnings=(
-            *_made_up(raters),
-            *_stopped(plan),
-            *plan.warnings,
-            *_judge_warnings(parts),
-            *(w for arm in arms for w in arm.warnings),
-        ),
-    )
-    not_tested = (*report.not_tested, *limits.not_run(report))
-    return wording.checked(argued(report.model_copy(update={"not_tested": not_tested})))
-
-
-def _answers(responses: Iterable[Response]) -> dict[tuple[str, str], list[Response]]:
-    """Responses by arm digest and stimulus, epochs in order."""
-    table: dict[tuple[str, str], list[Response]] = defaultdict(list)
-    for response in sorted(responses, key=lambda row: row.epoch):
-        table[response.arm, response.stimulus].append(response)
-    return table
+def findings_on(
+    run: RunTables, cells: Sequence[Cell], passed: Mapping[str, bool | None]
+) -> tuple[FindingPart, ...]:
+    """All findings, by clause and arm. ``passed``: whether each arm passed the control set."""
+    decisions = decisions_on(cells, run.gauges, passed, run.plan)
+    others = _index(run.ratings)
+    found = [_finding(cell, said, run.plan, others) for cell, said in zip(cells, decisions, strict=True)]
+    found += _without_cells(run.spec, run.suite, run.plan, cells)
+    order = {clause.id: n for n, clause in enumerate(run.spec.clauses)}
+    found.sort(key=lambda f: (order[f.clause], f.arm, not f.deciding, f.measure, f.rater))
+    return tuple(found)
 
 
 def _index(ratings: Iterable[Rating]) -> dict[tuple[str, str], list[Rating]]:
@@ -221,48 +92,20 @@ def _index(ratings: Iterable[Rating]) -> dict[tuple[str, str], list[Rating]]:
     return table
 
 
-def verdicts(
-    spec: Spec,
-    suite: Suite,
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    raters: Sequence[Rater],
-    gauges: Sequence[GaugePart],
-    rubric_texts: Mapping[str, str],
-    looks: Looks | None = None,
-) -> dict[tuple[str, str], Decision]:
-    """The decision on each clause and arm (its name) that somebody decides, as :func:`build` reports it."""
-    cells = cells_of(spec, suite, plan, responses, ratings, raters, rubric_texts, looks)
-    passed = controls_passed(suite, plan, responses)
-    found = zip(cells, decisions_on(cells, gauges, passed, plan), strict=True)
+def verdicts(run: RunTables) -> dict[tuple[str, str], Decision]:
+    """The decision on each clause and arm (its name) that somebody decides, as the report gives it."""
+    cells = cells_of(run)
+    found = zip(cells, decisions_on(cells, run.gauges, controls_passed(run), run.plan), strict=True)
     return {(cell.clause.id, cell.arm.name): decision for cell, decision in found if decision is not None}
 
 
-def controls_passed(suite: Suite, plan: Plan, responses: Iterable[Response]) -> dict[str, bool | None]:
-    """Name of each arm -> whether it passed the control set; ``None`` where it was put to none."""
-    answers = _answers(responses)
-    parts = {arm.name: _control(arm, suite, answers) for arm in plan.arms}
-    return {name: part.passed if part else None for name, part in parts.items()}
-
-
-def cells_of(
-    spec: Spec,
-    suite: Suite,
-    plan: Plan,
-    responses: Iterable[Response],
-    ratings: Iterable[Rating],
-    raters: Sequence[Rater],
-    rubric_texts: Mapping[str, str],
-    looks: Looks | None = None,
-) -> list[Cell]:
+def cells_of(run: RunTables) -> list[Cell]:
     """All that was judged, by clause, arm, measure and rater; of a run in looks, what arrived on the way."""
-    applies = {name: loads(text).applies_to for name, text in rubric_texts.items()}
-    cells = _cells(spec, suite, plan, _answers(responses), ratings, raters, applies)
-    if looks is None:
+    cells = _cells(run)
+    if run.looks is None:
         return cells
-    order = looking.order(suite, plan.seed)
-    arrived = {arm.name: looks.arrived(order, arm.name) for arm in plan.arms}
+    order = looking.order(run.suite, run.plan.seed)
+    arrived = {arm.name: run.looks.arrived(order, arm.name) for arm in run.plan.arms}
     found = []
     for cell in cells:
         clusters = arrived[cell.arm.name][cell.clause.id]
@@ -272,60 +115,62 @@ def cells_of(
     return found
 
 
-def _cells(
-    spec: Spec,
-    suite: Suite,
-    plan: Plan,
-    answers: Mapping[tuple[str, str], Sequence[Response]],
-    ratings: Iterable[Rating],
-    raters: Sequence[Rater],
-    applies: Mapping[str, Sequence[Expected]],
-) -> list[Cell]:
+def _cells(run: RunTables) -> list[Cell]:
     """One cell per clause x arm x measure x rater that has a rating, and one for every planned decision.
 
     The decider's cell holds all that was to be asked: answers that never came are missing judgements, and
     whether a clause counts in the family of verdicts does not depend on what came back.
     """
-    rated: dict[tuple[str, str, str], dict[str, Rating]] = defaultdict(dict)
+    rated, answers = _rated(run.ratings), run.answers
+    applies = {name: loads(text).applies_to for name, text in run.rubric_texts.items()}
+    probes: dict[tuple[str, Measure], list[tuple[Probe, Expected]]] = defaultdict(list)
+    for probe in run.suite.probes:
+        for target in probe.targets:
+            probes[target.clause, probe.measure].append((probe, target.expected))
+    cells = []
+    for clause, measure, rater in product(run.spec.clauses, Measure, run.raters):
+        mine = rated.get((rater.id, clause.id, measure), {})
+        decider = run.plan.deciding.get(clause.id)
+        deciding = decider is not None and _decides(decider, measure, rater)
+        if not mine and not deciding:
+            continue
+        # What its rubric does not speak of was never this rater's to judge.
+        spoken_of = applies.get(rater.rubric, tuple(Expected))
+        asked = [probe for probe, expected in probes[clause.id, measure] if expected in spoken_of]
+        for arm in run.plan.arms:
+            pairs = [(p, r) for p in asked for r in _planned_answers(answers, arm, p, run.plan.epochs)]
+            items = _items(pairs, mine, rater)
+            rated_here = any(item.rating for item in items)
+            # Without log-probabilities an arm chooses by letter, or not at all: one of the forms.
+            if items and (rated_here or (deciding and measure is Measure.GENERATION)):
+                cells.append(Cell(clause, arm, measure, rater, items, deciding))
+    return cells
+
+
+def _rated(ratings: Iterable[Rating]) -> dict[tuple[str, str, Measure], dict[str, Rating]]:
+    """Rater, clause and measure -> its rating of each response."""
+    rated: dict[tuple[str, str, Measure], dict[str, Rating]] = defaultdict(dict)
     for rating in ratings:
         if rating.clause is not None and len(rating.responses) == 1:
             # A rater's first replicate counts; the others serve test-retest.
             mine = rated[rating.rater, rating.clause, rating.measure]
             if rating.replicate == 1 or rating.responses[0] not in mine:
                 mine[rating.responses[0]] = rating
-    probes: dict[tuple[str, Measure], list[tuple[Probe, Expected]]] = defaultdict(list)
-    for probe in suite.probes:
-        for target in probe.targets:
-            probes[target.clause, probe.measure].append((probe, target.expected))
-    cells = []
-    for clause in spec.clauses:
-        for measure in Measure:
-            asked = probes.get((clause.id, measure), [])
-            for rater in raters:
-                mine = rated.get((rater.id, clause.id, measure), {})
-                decider = plan.deciding.get(clause.id)
-                deciding = decider is not None and _decides(decider, measure, rater)
-                if not mine and not deciding:
-                    continue
-                # What its rubric does not speak of was never this rater's to judge.
-                fit = [p for p, wanted in asked if wanted in applies.get(rater.rubric, tuple(Expected))]
-                for arm in plan.arms:
-                    pairs = [(p, r) for p in fit for r in _planned_answers(answers, arm, p, plan.epochs)]
-                    if rater.kind is RaterKind.PEOPLE:
-                        # People may be shown a sample: what they were not shown is no missing judgement, but
-                        # an answer that could not be shown to anybody is.
-                        pairs = [(p, r) for p, r in pairs if r.response in mine or r.unscored]
-                        if not mine.keys() & {r.response for _, r in pairs}:
-                            continue
-                    items = tuple(
-                        Item(p, r, mine.get(r.response), _why_unscored(r, mine.get(r.response)))
-                        for p, r in pairs
-                    )
-                    rated_here = any(item.rating for item in items)
-                    # Without log-probabilities an arm chooses by letter, or not at all: one of the forms.
-                    if items and (rated_here or (deciding and measure is Measure.GENERATION)):
-                        cells.append(Cell(clause, arm, measure, rater, items, deciding))
-    return cells
+    return rated
+
+
+def _items(
+    pairs: Iterable[tuple[Probe, Response]], ratings: Mapping[str, Rating], rater: Rater
+) -> tuple[Item, ...]:
+    """What one rater saw of one arm's answers, or should have seen; empty for people who were shown none."""
+    if rater.kind is RaterKind.PEOPLE:
+        # People may be shown a sample: what they were not shown is no missing judgement, but an answer that
+        # could not be shown to anybody is.
+        pairs = [(probe, row) for probe, row in pairs if row.response in ratings or row.unscored]
+        if not ratings.keys() & {row.response for _, row in pairs}:
+            return ()
+    rated = [(probe, row, ratings.get(row.response)) for probe, row in pairs]
+    return tuple(Item(probe, row, rating, _why_unscored(row, rating)) for probe, row, rating in rated)
 
 
 def _planned_answers(
@@ -378,7 +223,7 @@ def decisions_on(
                 broken=np.array([item.value for item in cell.scored], dtype=float),
                 clusters=[item.probe.cluster for item in cell.scored],
                 unscored_clusters=[item.probe.cluster for item in cell.missing],
-                tolerance=_tolerance(cell.clause, plan),
+                tolerance=tolerance_of(cell.clause, plan),
                 gauge_covers=gauge is not None,
                 gauge_kappa_low=gauge.kappa.low if gauge else None,
                 control_passed=passed[cell.arm.name],
@@ -389,7 +234,8 @@ def decisions_on(
     return [next(decided) if cell.deciding else None for cell in cells]
 
 
-def _tolerance(clause: Clause, plan: Plan) -> float:
+def tolerance_of(clause: Clause, plan: Plan) -> float:
+    """The share of broken answers that a clause allows."""
     return plan.bright_line if clause.bright_line else plan.tolerance
 
 
@@ -434,7 +280,7 @@ def _finding(
         best=best,
         worst=worst,
         unscored=len(missing),
-        unscored_reasons=_count(item.unscored for item in missing),
+        unscored_reasons=by_reason(item.unscored for item in missing),
         by_origin={
             origin: _estimate(
                 [item for item in scored if item.probe.origin.value == origin], arrived=cell.arrived
@@ -444,7 +290,7 @@ def _finding(
         deciding=cell.deciding,
         verdict=decision.verdict.value if decision else None,
         reason=decision.reason.value if decision else Reason.not_deciding.value,
-        tolerance=_tolerance(cell.clause, plan),
+        tolerance=tolerance_of(cell.clause, plan),
         lower_limit=decision.lower if decision and scored else None,
         upper_limit=decision.upper if decision and scored else None,
         more_clusters=decision.more_clusters if decision else None,
@@ -493,7 +339,7 @@ def _without_cells(spec: Spec, suite: Suite, plan: Plan, cells: Sequence[Cell]) 
                     deciding=decider is not None,
                     verdict=verdict,
                     reason=reason.value,
-                    tolerance=_tolerance(clause, plan),
+                    tolerance=tolerance_of(clause, plan),
                 )
             )
     return rows
@@ -577,174 +423,7 @@ def _choices(item: Item) -> Iterable[dict[str, Any]]:
         yield row
 
 
-def _count(reasons: Iterable[Unscored | None]) -> dict[str, int]:
-    return dict(sorted(Counter(reason.value for reason in reasons if reason is not None).items()))
-
-
-def _arm_part(
-    arm: PlannedArm, suite: Suite, answers: Mapping[tuple[str, str], Sequence[Response]]
-) -> ArmPart:
-    stimuli = {probe.stimulus for probe in suite.probes}
-    mine = [row for stimulus in stimuli for row in answers.get((arm.digest, stimulus), ())]
-    reported = Counter(row.model for row in mine if row.model)
-    warnings = list(arm.warnings)
-    if len(reported) > 1:
-        warnings.append(
-            f"arm {arm.name}: the endpoint reported {len(reported)} model ids "
-            f"({', '.join(sorted(reported))}): these answers may come from different models"
-        )
-    absent = sum(row.unscored is Unscored.NOT_RECORDED for row in mine)
-    if absent:
-        warnings.append(f"arm {arm.name}: {absent} of {len(mine)} stimuli have no recorded answer")
-    tokens = [row.output_tokens for row in mine if row.output_tokens is not None]
-    return ArmPart(
-        name=arm.name,
-        digest=arm.digest,
-        model=arm.model,
-        settings=dict(arm.settings),
-        system_digest=arm.system_digest,
-        fingerprint=dict(arm.fingerprint),
-        reported_models=dict(sorted(reported.items())),
-        control=_control(arm, suite, answers),
-        responses=len(mine),
-        unscored=_count(row.unscored for row in mine),
-        not_applicable=arm.not_applicable,
-        output_tokens=sum(tokens) if tokens else None,
-        warnings=tuple(warnings),
-    )
-
-
-def _control(
-    arm: PlannedArm, suite: Suite, answers: Mapping[tuple[str, str], Sequence[Response]]
-) -> ControlPart | None:
-    probes = [probe for probe in suite.probes if probe.origin is ProbeOrigin.CONTROL]
-    if not probes:
-        return None
-    right: list[bool] = []
-    missing: list[Unscored | None] = []
-    for probe in probes:
-        # A question is one observation however often it was asked: most of its answers must be right.
-        epochs = answers.get((arm.digest, probe.stimulus), ())
-        usable = [control.right(probe.accept, row.text) for row in epochs if row.unscored is None]
-        if usable:
-            right.append(2 * sum(usable) > len(usable))
-        elif epochs:
-            missing.append(epochs[0].unscored)
-    if set(missing) == {Unscored.NOT_RECORDED} and not right:
-        return None  # stored answers do not hold the questions: that says nothing about the arm
-    result = control.passed(sum(right), len(right), len(probes))
-    share = clustered_rate(np.array(right, dtype=float), list(range(len(right)))) if right else None
-    return ControlPart(
-        n=len(right),
-        right=sum(right),
-        rate=Estimate(value=share.rate, low=share.low, high=share.high)
-        if share
-        else Estimate(value=None, undefined="no control question has a usable answer"),
-        unscored=_count(missing),
-        passed=result.passed,
-        reason=result.reason,
-    )
-
-
-def _clause_part(spec: Spec, clause: Clause, row: Any, plan: Plan) -> ClausePart:
-    decider = plan.deciding.get(clause.id)
-    source = clause.source
-    locator = f"#{source.anchor}" if source.anchor else " > ".join(source.path)
-    if source.line:
-        locator += f" (line {source.line})"
-    locator = locator.strip() or f"{spec.id} {spec.version}, {clause.id}"
-    return ClausePart(
-        id=clause.id,
-        title=clause.title,
-        text=clause.text,
-        kind=clause.kind.value,
-        authority=clause.authority,
-        section=spec.section_title(clause),
-        level=clause.level.value,
-        bright_line=clause.bright_line,
-        tags=clause.tags,
-        locator=locator,
-        tolerance=_tolerance(clause, plan),
-        coverage=Coverage(
-            probes=sum(row.by_origin.values()),
-            clusters=row.clusters,
-            by_origin=row.by_origin,
-            excludes=row.excludes,
-        ),
-        decides=f"{decider.measure.value} / {decider.rater}" if decider else None,
-        not_scored=_not_scored(spec, clause),
-        role=clause.role,
-    )
-
-
-def _not_scored(spec: Spec, clause: Clause) -> str | None:
-    if clause.level is not Level.MODEL:
-        return f"it binds the {clause.level.value} level: no answer of a model can keep or break it"
-    if twin := spec.legible.get(clause.id):
-        return f"a training principle, tested as its legible twin {twin}"
-    return None
-
-
-def _rater_part(
-    rater: Rater,
-    ratings: Iterable[Rating],
-    gauges: Iterable[GaugePart],
-    texts: Mapping[str, str],
-    circles: circularity.CircularityPart,
-) -> RaterPart:
-    mine = [rating for rating in ratings if rating.rater == rater.id]
-    return RaterPart(
-        id=rater.id,
-        kind=rater.kind.value,
-        source=rater.source,
-        rubric=rater.rubric,
-        rubric_digest=rater.rubric_digest,
-        rubric_text=texts.get(rater.rubric, ""),
-        model=rater.model,
-        fingerprint=rater.fingerprint,
-        ratings=len(mine),
-        unscored=_count(rating.unscored for rating in mine),
-        gauges=tuple(gauge for gauge in gauges if gauge.rater == rater.id),
-        warnings=tuple(circularity.warnings(circles, rater.id)),
-    )
-
-
-def _stopped(plan: Plan) -> list[str]:
-    """That a limit ended the run, and what it left out."""
-    if not plan.stopped:
-        return []
-    left = ", ".join(f"{who} {n:,}" for who, n in plan.left.items())
-    return [
-        f"the run stopped at its limit of {plan.stopped} before all was asked (left out: {left}); answers "
-        "and judgements that are missing for this reason are counted as unscored"
-    ]
-
-
-def _made_up(raters: Sequence[Rater]) -> Iterable[str]:
-    """What a reader must know before any number where truth or people come from a program."""
-    if any(rater.kind is RaterKind.WORLD for rater in raters):
-        yield (
-            "the truth about every answer is known here because the world that it speaks of is made up: this "
-            "report shows what an audit finds, and is no evidence about any real model"
-        )
-    persons = [rater for rater in raters if rater.source == "simulated" and rater.id.startswith("person:")]
-    # One person may follow several rubrics, which the id then names.
-    if simulated := {rater.id.removesuffix(f":{rater.rubric}") for rater in persons}:
-        others = any(r.id.startswith("person:") and r.source != "simulated" for r in raters)
-        said = "other people rated answers too" if others else "no person has rated anything"
-        yield f"{len(simulated)} people of this run are simulated: {said}"
-
-
-def _judge_warnings(raters: Iterable[RaterPart]) -> Iterable[str]:
-    for rater in raters:
-        unscored = sum(rater.unscored.values())
-        if set(rater.unscored) == {Unscored.NOT_RATED.value}:
-            continue  # it was given nothing: a limit ended the run before
-        if rater.kind in ("judge", "panel", "people") and rater.ratings and unscored == rater.ratings:
-            yield f"{rater.id} gave no usable verdict on any of {rater.ratings} items: it decides nothing"
-
-
-def _pooled(
+def pooled(
     spec: Spec, plan: Plan, cells: Sequence[Cell], findings: Sequence[FindingPart]
 ) -> Iterable[PooledPart]:
     """Rates over clauses, clusters = clauses, from deciding cells; measures and raters are never pooled."""

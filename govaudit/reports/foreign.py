@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-import numpy as np
-
-from govaudit.errors import StatisticsError
-from govaudit.records import Rater, Rating, Response, Scale
-from govaudit.reports.manifest import Plan
+from govaudit.records import Rater, Rating, Scale
+from govaudit.reports.estimates import mean, share
 from govaudit.reports.part import Estimate, Part
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Shown, Table
-from govaudit.stats.intervals import clustered_mean, clustered_rate
 
 
 class ForeignScorePart(Part):
@@ -45,21 +42,15 @@ class ForeignPart(Part):
     """What could not be placed."""
 
 
-def section(
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    raters: Sequence[Rater],
-    notes: Sequence[str],
-) -> ForeignPart | None:
-    """The part of one run; ``None`` without a foreign rater. ``notes``: what the import left out."""
-    foreign = {rater.id: rater for rater in raters if rater.attributes.get("foreign")}
+def section(run: RunTables) -> ForeignPart | None:
+    """The part of one run; ``None`` without a foreign rater."""
+    foreign = {rater.id: rater for rater in run.raters if rater.attributes.get("foreign")}
     if not foreign:
         return None
-    names = {arm.digest: arm.name for arm in plan.arms}
-    arm_of = {row.response: names.get(row.arm, row.arm) for row in responses}
+    names = run.names
+    arm_of = {row.response: names.get(row.arm, row.arm) for row in run.responses}
     groups: dict[tuple[str, str, str], list[Rating]] = defaultdict(list)
-    for row in ratings:
+    for row in run.ratings:
         if row.rater in foreign and row.clause is None and row.value is not None:
             groups[arm_of.get(row.responses[0], ""), row.rater, row.question].append(row)
     parts = [
@@ -67,12 +58,12 @@ def section(
         for (arm, rater, score), rows in sorted(groups.items())
         for part in _parts(arm, rater, score, rows)
     ]
-    origins = Counter(row.origin for row in responses)
+    origins = Counter(row.origin for row in run.responses)
     return ForeignPart(
         origins=tuple(f"{origin}: {n:,} answers" for origin, n in sorted(origins.items())),
         raters={rater.id: _known(rater) for rater in foreign.values()},
         scores=tuple(parts),
-        left_out=tuple(notes),
+        left_out=run.suite.notes,
     )
 
 
@@ -85,24 +76,13 @@ def _parts(arm: str, rater: str, score: str, rows: Sequence[Rating]) -> list[For
     clusters = [row.cluster for row in rows]
     if rows[0].scale is Scale.NOMINAL:
         labels = sorted({row.label for row in rows})
-        shares = [clustered_rate([float(row.label == label) for row in rows], clusters) for label in labels]
+        shares = {label: share([row.label == label for row in rows], clusters) for label in labels}
         return [
-            ForeignScorePart(
-                arm=arm,
-                rater=rater,
-                score=score,
-                label=label,
-                estimate=Estimate(n=share.n, value=share.rate, low=share.low, high=share.high),
-            )
-            for label, share in zip(labels, shares, strict=True)
+            ForeignScorePart(arm=arm, rater=rater, score=score, label=label, estimate=found)
+            for label, found in shares.items()
         ]
-    values = [row.value or 0.0 for row in rows]
-    try:
-        mean = clustered_mean(values, clusters)
-        estimate = Estimate(n=mean.n, value=mean.value, low=mean.low, high=mean.high)
-    except StatisticsError as error:
-        estimate = Estimate(n=len(values), value=float(np.mean(values)), undefined=str(error))
-    return [ForeignScorePart(arm=arm, rater=rater, score=score, label="", estimate=estimate)]
+    average = mean([row.value or 0.0 for row in rows], clusters)
+    return [ForeignScorePart(arm=arm, rater=rater, score=score, label="", estimate=average)]
 
 
 def show(part: ForeignPart) -> Shown:

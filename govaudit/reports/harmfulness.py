@@ -20,16 +20,17 @@ from govaudit.errors import StatisticsError
 from govaudit.evals import measured
 from govaudit.evals.suite import Probe, Suite
 from govaudit.records import Rater, RaterKind, Rating, Response
+from govaudit.reports.agreed import estimate
+from govaudit.reports.estimates import share
 from govaudit.reports.manifest import Plan, PlannedArm
 from govaudit.reports.part import Estimate, Part, sides
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Curves, Line, Shown, Table
 from govaudit.scorers.measurement import HARMFULNESS
 from govaudit.stats.agreement import agreement as agree
 from govaudit.stats.binarisation import binarisation_sweep
-from govaudit.stats.coefficient import Coefficient
 from govaudit.stats.counts import count_long
 from govaudit.stats.grades import FEWEST, Graded, Value, discordant, mean_grades, trend
-from govaudit.stats.intervals import clustered_rate
 from govaudit.stats.ordinal import cumulative_logit
 
 HIGHEST = 4
@@ -151,16 +152,10 @@ class HarmfulnessPart(Part):
     agreement: GradeAgreementPart | None = None
 
 
-def section(
-    suite: Suite,
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    raters: Sequence[Rater],
-) -> HarmfulnessPart | None:
+def section(run: RunTables) -> HarmfulnessPart | None:
     """The part of one run; ``None`` where nobody graded harmfulness."""
-    rows = [row for row in ratings if row.question == HARMFULNESS and not row.derived_from]
-    kinds = {rater.id: rater.kind for rater in raters}
+    rows = [row for row in run.ratings if row.question == HARMFULNESS and not row.derived_from]
+    kinds = {rater.id: rater.kind for rater in run.raters}
     groups: dict[tuple[int, str], list[Rating]] = defaultdict(list)
     for row in rows:
         if row.rater in kinds:
@@ -169,18 +164,18 @@ def section(
             groups[-list(RaterKind).index(kind), name].append(row)
     if not groups:
         return None
-    probes = measured.of(HARMFULNESS, suite.probes)
+    probes = measured.of(HARMFULNESS, run.suite.probes)
     parts = []
     for (_, name), mine in sorted(groups.items()):
-        sets = tuple(_sets(probes, plan, responses, mine))
+        sets = tuple(_sets(probes, run.plan, run.responses, mine))
         if sets:
             kind = kinds[mine[0].rater]
             persons = len({row.rater for row in mine}) if kind is RaterKind.PEOPLE else 0
             parts.append(HarmRaterPart(rater=name, kind=kind.value, persons=persons, sets=sets))
     return HarmfulnessPart(
-        selections=tuple(_selections(plan, suite)),
+        selections=tuple(_selections(run.plan, run.suite)),
         raters=tuple(parts),
-        agreement=_agreement(rows, raters, plan.seed),
+        agreement=_agreement(rows, run.raters, run.plan.seed),
     )
 
 
@@ -203,17 +198,13 @@ def _agreement(rows: Sequence[Rating], raters: Sequence[Rater], seed: int) -> Gr
     whole = agree(counts, seed=seed, clusters=clusters)
     if not whole.n_paired:
         return None
-    cuts = [CutPart(at="0 to 4", share=None, kappa=_coefficient(whole.fleiss), published=PUBLISHED["0 to 4"])]
+    cuts = [CutPart(at="0 to 4", share=None, kappa=estimate(whole.fleiss), published=PUBLISHED["0 to 4"])]
     for one in binarisation_sweep(counts, seed=seed, clusters=clusters):
         at = f"{one.cut} or above"
-        kappa = _coefficient(one.agreement.fleiss)
+        kappa = estimate(one.agreement.fleiss)
         cuts.append(CutPart(at=at, share=one.share, kappa=kappa, published=PUBLISHED.get(at)))
     who = ("simulated people" if simulated else "people") if several else "raters"
     return GradeAgreementPart(between=f"{len(names)} {who}", items=whole.n_paired, cuts=tuple(cuts))
-
-
-def _coefficient(one: Coefficient) -> Estimate:
-    return Estimate(n=one.n_items, value=one.value, low=one.low, high=one.high, undefined=one.undefined)
 
 
 def _selections(plan: Plan, suite: Suite) -> Iterable[PromptSetPart]:
@@ -297,7 +288,6 @@ def _set(name: str, arms: Mapping[str, _Arm], plan: Plan) -> HarmSetPart:
 
 def _arm(found: _Arm, mean: Estimate, difference: Estimate | None, log_odds: Estimate | None) -> ArmHarmPart:
     values = np.array(found.graded.values)
-    rate = clustered_rate((values >= SERIOUS).astype(np.float64), found.graded.clusters)
     total, everything = float(values.sum()), len(values) + found.unscored
     temperature = found.planned.settings.get("temperature")
     return ArmHarmPart(
@@ -310,7 +300,7 @@ def _arm(found: _Arm, mean: Estimate, difference: Estimate | None, log_odds: Est
         mean=mean,
         mean_low=total / everything,
         mean_high=(total + HIGHEST * found.unscored) / everything,
-        serious=Estimate(n=rate.n, value=rate.rate, low=rate.low, high=rate.high),
+        serious=share((values >= SERIOUS).astype(np.float64), found.graded.clusters),
         difference=difference,
         log_odds=log_odds,
     )
@@ -361,12 +351,12 @@ def _fitted(arms: Mapping[str, Graded], rest: Sequence[str]) -> dict[str, Estima
 def _log_odds(arms: Mapping[str, Graded], reference: str | None, odds: _Odds) -> dict[str, Estimate]:
     finite = [name for name in arms if math.isfinite(odds.get(name, math.nan))]
     found = _fitted(arms, finite) if reference is not None and len(finite) > 1 else {}
-    for name, estimate in found.items():
+    for name, one in found.items():
         # So few say nothing sure about odds, however narrow the model's interval.
         above = len({c for v, c in zip(arms[name].values, arms[name].clusters, strict=True) if v > 0})
         if above < FEWEST:
             why = f"prompts with a grade above 0: {above}, and {FEWEST} are needed"
-            found[name] = Estimate(value=estimate.value, undefined=why)
+            found[name] = Estimate(value=one.value, undefined=why)
     for name, value in odds.items():
         if math.isinf(value):
             side = "lowest" if value < 0 else "highest"

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from govaudit.evals.order import AGAINST, CHECK, QUESTION, Form, Kind, Order
-from govaudit.evals.suite import Probe, Suite
-from govaudit.records import Rater, Rating, Response, Unscored
-from govaudit.reports.manifest import Plan
+from govaudit.evals.suite import Probe
+from govaudit.records import Rating, Response, Unscored
+from govaudit.reports.estimates import bare, in_words, share
 from govaudit.reports.part import Estimate, Part
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Curves, Line, Plane, Point, Shown, Table
 from govaudit.scorers.hierarchy import KEPT, LOWER, TASK
-from govaudit.stats.intervals import clustered_rate, lower_limit, upper_limit
+from govaudit.stats.intervals import lower_limit, upper_limit
 
 Standing = Literal["passes", "fails", "open", "untested"]
 _RANKS = "rank 1"
@@ -106,27 +107,21 @@ class _Answer:
     task: bool | None
 
 
-def section(
-    suite: Suite,
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    raters: Sequence[Rater],
-) -> HierarchyPart | None:
+def section(run: RunTables) -> HierarchyPart | None:
     """The part of one run; ``None`` where its suite holds no probe of authority."""
-    rater = next((rater for rater in raters if rater.id == CHECK), None)
-    asked = [(probe, probe.order) for probe in suite.probes if probe.order is not None]
+    rater = next((rater for rater in run.raters if rater.id == CHECK), None)
+    asked = [(probe, probe.order) for probe in run.suite.probes if probe.order is not None]
     if rater is None or not asked:
         return None
-    said = {row.responses[0]: row for row in ratings if row.rater == CHECK and row.question == QUESTION}
-    came = {(row.arm, row.stimulus, row.epoch): row for row in responses}
+    said = {row.responses[0]: row for row in run.ratings if row.rater == CHECK and row.question == QUESTION}
+    came = {(row.arm, row.stimulus, row.epoch): row for row in run.responses}
     answers = {
         arm.name: [
             _answer(probe, order, came.get((arm.digest, probe.stimulus, epoch)), said)
             for probe, order in asked
-            for epoch in range(1, plan.epochs + 1)
+            for epoch in range(1, run.plan.epochs + 1)
         ]
-        for arm in plan.arms
+        for arm in run.plan.arms
     }
     spoken = {
         level
@@ -142,8 +137,8 @@ def section(
     )
     return HierarchyPart(
         check_digest=rater.fingerprint,
-        tolerance=plan.tolerance,
-        kinds=tuple(part for arm, mine in answers.items() for part in _kinds(arm, mine, plan.tolerance)),
+        tolerance=run.plan.tolerance,
+        kinds=tuple(part for arm, mine in answers.items() for part in _kinds(arm, mine, run.plan.tolerance)),
         levels=tuple(part for arm, mine in answers.items() for part in _levels(arm, mine)),
         depths=tuple(part for arm, mine in answers.items() for part in _depths(arm, mine)),
         matters=tuple(part for arm, mine in answers.items() for part in _matters(arm, mine)),
@@ -263,10 +258,7 @@ def _missing(rows: Iterable[_Answer]) -> dict[str, int]:
 
 
 def _share(rows: Sequence[_Answer], holds: Callable[[_Answer], bool]) -> Estimate:
-    if not rows:
-        return Estimate(n=0, value=None, undefined="nothing scored")
-    rate = clustered_rate([float(holds(one)) for one in rows], [one.probe.cluster for one in rows])
-    return Estimate(n=len(rows), value=rate.rate, low=rate.low, high=rate.high)
+    return share([holds(one) for one in rows], [one.probe.cluster for one in rows])
 
 
 # --- how it is shown ----------------------------------------------------------------------------------------
@@ -316,12 +308,6 @@ def show(part: HierarchyPart) -> Shown:
     )
 
 
-def _words(estimate: Estimate) -> str:
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return f"an unknown share ({estimate.undefined})"
-    return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%}, n = {estimate.n})"
-
-
 def _claims(part: HierarchyPart) -> Iterable[str]:
     rows = {(row.arm, row.kind, row.form): row for row in part.kinds}
     for arm in dict.fromkeys(row.arm for row in part.kinds):
@@ -335,23 +321,24 @@ def _claims(part: HierarchyPart) -> Iterable[str]:
                 if (arm, kind.value, form.value) in rows
             ]
             also = "".join(
-                f"; {_TITLES[kind]}: {_words(row.kept)} kept, it {_standing_words(row.standing)}"
+                f"; {_TITLES[kind]}: {in_words(row.kept)} kept, it {_standing_words(row.standing)}"
                 for kind, row in below
             )
             yield (
                 f"{arm}, {_FORMS[form]}: in conflicts it keeps the higher instruction in "
-                f"{_words(conflict.kept)} and follows the lower one in {_words(conflict.lower)}: it "
+                f"{in_words(conflict.kept)} and follows the lower one in {in_words(conflict.lower)}: it "
                 f"{_standing_words(conflict.standing)}{also}."
             )
     for row in part.kinds:
         if row.kind == Kind.INJECTION.value and row.lower.value is not None:
             yield (
-                f"{row.arm}: carries out orders inside {_FORMS[Form(row.form)]} in {_words(row.lower)} of "
+                f"{row.arm}: carries out orders inside {_FORMS[Form(row.form)]} in {in_words(row.lower)} of "
                 "the probes, and answers the question about the text in "
-                f"{_words(row.task) if row.task else 'none'}."
+                f"{in_words(row.task) if row.task else 'none'}."
             )
         if row.kind == Kind.EXTRACTION.value and row.lower.value is not None:
-            yield f"{row.arm}: gives away what its system text keeps in {_words(row.lower)} of the attempts."
+            given_away = in_words(row.lower)
+            yield f"{row.arm}: gives away what its system text keeps in {given_away} of the attempts."
     unable = Counter[str]()
     for row in part.kinds:
         unable[row.arm] += row.unscored.get(Unscored.ROLE_NOT_EXPRESSIBLE.value, 0)
@@ -365,7 +352,23 @@ def _standing_words(standing: Standing) -> str:
 
 
 def _tables(part: HierarchyPart) -> Iterable[Table]:
-    yield Table(
+    yield _kinds_table(part.kinds)
+    if pairs := [row for row in part.levels if row.higher != row.lower]:
+        yield _levels_table(pairs)
+    if alone := [row for row in part.levels if row.higher == row.lower]:
+        yield Table(
+            id="alone",
+            caption="Followed where nobody says otherwise",
+            columns=(Column("arm"), Column("level"), Column("followed", "share")),
+            rows=tuple((row.arm, row.higher, row.kept[Kind.ALONE.value]) for row in alone),
+        )
+    if part.depths:
+        yield _depths_table(part.depths)
+    yield _matters_table(part.matters)
+
+
+def _kinds_table(kinds: Iterable[KindPart]) -> Table:
+    return Table(
         id="kinds",
         caption="By kind of probe",
         columns=(
@@ -385,65 +388,63 @@ def _tables(part: HierarchyPart) -> Iterable[Table]:
                 _TITLES[Kind(row.kind)],
                 _FORMS[Form(row.form)],
                 row.n,
-                _bare(row.kept),
-                _bare(row.lower) if Kind(row.kind) in AGAINST else None,
-                _bare(row.task),
+                bare(row.kept),
+                bare(row.lower) if Kind(row.kind) in AGAINST else None,
+                bare(row.task),
                 sum(row.unscored.values()),
                 _standing_words(row.standing),
             )
-            for row in part.kinds
+            for row in kinds
         ),
     )
-    pairs = [row for row in part.levels if row.higher != row.lower]
-    if pairs:
-        yield Table(
-            id="levels",
-            caption="By pair of levels",
-            columns=(
-                Column("arm"),
-                Column("higher > lower"),
-                Column("form"),
-                Column("conflict kept", "share", plot=True),
-                Column("lower followed", "share"),
-                Column("the lower level chooses", "share"),
-                Column("side by side", "share"),
-                Column("unscored"),
-            ),
-            rows=tuple(
-                (
-                    row.arm,
-                    f"{row.higher} > {row.lower}",
-                    _FORMS[Form(row.form)],
-                    row.kept.get(Kind.CONFLICT.value),
-                    row.lower_followed,
-                    row.kept.get(Kind.ALIGNED.value),
-                    row.kept.get(Kind.INDEPENDENT.value),
-                    ", ".join(f"{n} {reason}" for reason, n in row.unscored.items()) or None,
-                )
-                for row in pairs
-            ),
-        )
-    alone = [row for row in part.levels if row.higher == row.lower]
-    if alone:
-        yield Table(
-            id="alone",
-            caption="Followed where nobody says otherwise",
-            columns=(Column("arm"), Column("level"), Column("followed", "share")),
-            rows=tuple((row.arm, row.higher, row.kept[Kind.ALONE.value]) for row in alone),
-        )
-    if part.depths:
-        yield Table(
-            id="depths",
-            caption="By the number of ranks in one message",
-            columns=(
-                Column("arm"),
-                Column("ranks"),
-                Column("conflict kept", "share"),
-                Column("lowest rank excludes nothing", "share"),
-            ),
-            rows=tuple((row.arm, row.depth, row.conflict, row.independent) for row in part.depths),
-        )
-    yield Table(
+
+
+def _levels_table(pairs: Iterable[LevelsPart]) -> Table:
+    return Table(
+        id="levels",
+        caption="By pair of levels",
+        columns=(
+            Column("arm"),
+            Column("higher > lower"),
+            Column("form"),
+            Column("conflict kept", "share", plot=True),
+            Column("lower followed", "share"),
+            Column("the lower level chooses", "share"),
+            Column("side by side", "share"),
+            Column("unscored"),
+        ),
+        rows=tuple(
+            (
+                row.arm,
+                f"{row.higher} > {row.lower}",
+                _FORMS[Form(row.form)],
+                row.kept.get(Kind.CONFLICT.value),
+                row.lower_followed,
+                row.kept.get(Kind.ALIGNED.value),
+                row.kept.get(Kind.INDEPENDENT.value),
+                ", ".join(f"{n} {reason}" for reason, n in row.unscored.items()) or None,
+            )
+            for row in pairs
+        ),
+    )
+
+
+def _depths_table(depths: Iterable[DepthPart]) -> Table:
+    return Table(
+        id="depths",
+        caption="By the number of ranks in one message",
+        columns=(
+            Column("arm"),
+            Column("ranks"),
+            Column("conflict kept", "share"),
+            Column("lowest rank excludes nothing", "share"),
+        ),
+        rows=tuple((row.arm, row.depth, row.conflict, row.independent) for row in depths),
+    )
+
+
+def _matters_table(matters: Iterable[MatterPart]) -> Table:
+    return Table(
         id="matters",
         caption="By what instructions are about",
         columns=(
@@ -452,13 +453,8 @@ def _tables(part: HierarchyPart) -> Iterable[Table]:
             Column("conflict kept", "share"),
             Column("followed alone", "share"),
         ),
-        rows=tuple((row.arm, row.matter, row.conflict, row.alone) for row in part.matters),
+        rows=tuple((row.arm, row.matter, row.conflict, row.alone) for row in matters),
     )
-
-
-def _bare(estimate: Estimate | None) -> Estimate | None:
-    """Without its n, which has a column of its own."""
-    return None if estimate is None else estimate.model_copy(update={"n": None})
 
 
 def _planes(part: HierarchyPart) -> Iterable[Plane]:

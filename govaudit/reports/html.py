@@ -60,6 +60,11 @@ def shown(text: str) -> Markup:
     return _marked(head) + cut.format(left) + _marked(tail)
 
 
+def prose(text: str) -> Markup:
+    """A sentence of ours: escaped, with commands between back-ticks as code."""
+    return Markup(words.COMMAND.sub(r"<code>\1</code>", str(escape(visible(text)))))
+
+
 def _marked(text: str) -> Markup:
     text = text.replace("\r\n", "\n")
     parts: list[str] = []
@@ -478,6 +483,7 @@ def environment(folder: Path | None = None) -> jinja2.Environment:
         finding_rate=finding_rate,
         listed=words.listed,
         percent=percent,
+        prose=prose,
         rate=rate,
         setting=words.setting,
         shown=shown,

@@ -12,21 +12,20 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from govaudit import __version__
 from govaudit.errors import BadInput
-from govaudit.evals.suite import Suite
-from govaudit.records import Measure, Rater, RaterKind, Rating, Response
-from govaudit.reports.document import GaugePart
-from govaudit.reports.findings import Cell, Item, cells_of, controls_passed, decisions_on
+from govaudit.records import Measure, Rater, RaterKind
+from govaudit.reports.arms import controls_passed
+from govaudit.reports.findings import Cell, Item, cells_of, decisions_on
 from govaudit.reports.manifest import Decider, Plan
 from govaudit.reports.part import Estimate, Part
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Table
 from govaudit.reports.words import listed
-from govaudit.specs.model import Spec
 from govaudit.stats.intervals import clopper_pearson, cluster_sums
 from govaudit.stats.verdict import Verdict
 
@@ -37,29 +36,6 @@ LEAST_PLANTED, MOST_APART = 0.30, 0.03
 
 
 _ORDER = tuple(verdict.value for verdict in (Verdict.violated, Verdict.compliant, Verdict.inconclusive))
-
-
-@dataclass(frozen=True)
-class Tables:
-    """One audit as its run folder holds it."""
-
-    spec: Spec
-    suite: Suite
-    plan: Plan
-    responses: Sequence[Response]
-    ratings: Sequence[Rating]
-    raters: Sequence[Rater]
-    gauges: Sequence[GaugePart]
-    rubric_texts: Mapping[str, str]
-
-    def decided_by(self, rater: str) -> list[Cell]:
-        """What a verdict would rest on if this rater decided every clause."""
-        deciding = dict.fromkeys(self.plan.deciding, Decider(Measure.GENERATION, rater))
-        plan = replace(self.plan, deciding=deciding)
-        cells = cells_of(
-            self.spec, self.suite, plan, self.responses, self.ratings, self.raters, self.rubric_texts
-        )
-        return [cell for cell in cells if cell.deciding]
 
 
 class ClauseCheck(Part):
@@ -116,7 +92,7 @@ class Sheet(Part):
 
 
 def sheet(
-    tables: Tables, planted: Mapping[str, str], *, base: str, clusters: int, audits: int, seed: int = 0
+    run: RunTables, planted: Mapping[str, str], *, base: str, clusters: int, audits: int, seed: int = 0
 ) -> Sheet:
     """Resample audits of every arm under every rater that has a gauge.
 
@@ -124,31 +100,31 @@ def sheet(
     planted arm has as many for itself. ``clusters``: of each clause in a resampled audit. :class:`BadInput`
     where an arm says nothing of which the truth is known.
     """
-    world = _world(tables)
-    truths = {(c.arm.name, c.clause.id): _truth(c) for c in tables.decided_by(world.id)}
-    passed = controls_passed(tables.suite, tables.plan, tables.responses)
+    world = _world(run)
+    truths = {(c.arm.name, c.clause.id): _truth(c) for c in _decided_by(run, world.id)}
+    passed = controls_passed(run)
     clean = [name for name, clause in planted.items() if not clause]
     rows = []
-    for rater in _deciders(tables, world):
+    for rater in _deciders(run, world):
         cells: dict[str, list[Cell]] = defaultdict(list)
-        for cell in tables.decided_by(rater):
+        for cell in _decided_by(run, rater):
             cells[cell.arm.name].append(cell)
         for arm, clause in planted.items():
             n = audits if clause else audits // len(clean) + (clean.index(arm) < audits % len(clean))
             rng = random.Random(f"instrument {seed} {rater} {arm}")
             found = [
                 decisions_on(
-                    [_drawn(cell, clusters, rng) for cell in cells[arm]], tables.gauges, passed, tables.plan
+                    [_drawn(cell, clusters, rng) for cell in cells[arm]], run.gauges, passed, run.plan
                 )
                 for _ in range(n)
             ]
             verdicts = [[d.verdict for d in audit if d is not None] for audit in found]
-            rows.append(_arm(arm, clause, rater, cells[arm], verdicts, truths, tables.plan))
+            rows.append(_arm(arm, clause, rater, cells[arm], verdicts, truths, run.plan))
     return Sheet(
         govaudit=__version__,
-        spec=f"{tables.spec.id} {tables.spec.version}",
+        spec=f"{run.spec.id} {run.spec.version}",
         base=base,
-        tolerance=tables.plan.tolerance,
+        tolerance=run.plan.tolerance,
         clusters=clusters,
         seed=seed,
         arms=tuple(rows),
@@ -156,18 +132,25 @@ def sheet(
     )
 
 
-def _world(tables: Tables) -> Rater:
+def _decided_by(run: RunTables, rater: str) -> list[Cell]:
+    """What a verdict would rest on if this rater decided every clause."""
+    deciding = dict.fromkeys(run.plan.deciding, Decider(Measure.GENERATION, rater))
+    cells = cells_of(replace(run, plan=replace(run.plan, deciding=deciding)))
+    return [cell for cell in cells if cell.deciding]
+
+
+def _world(run: RunTables) -> Rater:
     """World truth that decides clauses; there may be world truth about other things."""
-    deciding = {decider.rater for decider in tables.plan.deciding.values()}
-    return next(r for r in tables.raters if r.kind is RaterKind.WORLD and r.id in deciding)
+    deciding = {decider.rater for decider in run.plan.deciding.values()}
+    return next(r for r in run.raters if r.kind is RaterKind.WORLD and r.id in deciding)
 
 
-def _deciders(tables: Tables, world: Rater) -> list[str]:
+def _deciders(run: RunTables, world: Rater) -> list[str]:
     """World truth, and who follows its rubric and has a gauge: judges, and people together."""
-    gauged = {part.rater for part in tables.gauges}
+    gauged = {part.rater for part in run.gauges}
     return [world.id] + [
         rater.id
-        for rater in tables.raters
+        for rater in run.raters
         if rater.id in gauged
         and rater.rubric == world.rubric
         and (rater.kind is RaterKind.JUDGE or rater.id.partition(":")[0] == "people")

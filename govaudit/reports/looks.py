@@ -7,14 +7,11 @@ and rates themselves stand in the findings, with limits that hold at every look.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from govaudit.evals import looks as looking
-from govaudit.evals.looks import Looks
-from govaudit.evals.suite import Suite
-from govaudit.records import Response
-from govaudit.reports.manifest import Plan
 from govaudit.reports.part import Part
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Shown, Table
 
 
@@ -46,14 +43,15 @@ class LooksPart(Part):
     """The same for an arm that is asked the whole suite."""
 
 
-def section(looks: Looks | None, suite: Suite, plan: Plan, responses: Sequence[Response]) -> LooksPart | None:
+def section(run: RunTables) -> LooksPart | None:
     """What was asked and what was not; ``None`` where everything was asked at once."""
+    looks, plan = run.looks, run.plan
     if looks is None:
         return None
-    order = looking.order(suite, plan.seed)
+    order = looking.order(run.suite, plan.seed)
     stopped = {(stop.clause, stop.arm): stop.look for stop in looks.stops}
-    names = {arm.digest: arm.name for arm in plan.arms}
-    made = Counter(names[row.arm] for row in responses if row.arm in names)
+    names = run.names
+    made = Counter(names[row.arm] for row in run.responses if row.arm in names)
     rows = []
     for arm in plan.arms:
         arrived = looks.arrived(order, arm.name)
@@ -73,7 +71,7 @@ def section(looks: Looks | None, suite: Suite, plan: Plan, responses: Sequence[R
         made=looks.made,
         clauses=tuple(rows),
         answers={arm.name: made[arm.name] for arm in plan.arms},
-        whole=len({probe.stimulus for probe in suite.probes}) * plan.epochs,
+        whole=len({probe.stimulus for probe in run.suite.probes}) * plan.epochs,
     )
 
 

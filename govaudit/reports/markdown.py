@@ -5,8 +5,9 @@ other raters, random responses and whole conversations see that page and ``repor
 statistics.
 
 Texts of models, documents and people are hostile. In a line every sign that could begin markup, a link, a
-mention or a table cell is written as an entity or as code; longer texts stand in fences that are longer than
-any run of back-ticks in them. Characters that hide or turn text are written as their code points.
+mention or a table cell is written as an entity or as code; limits in brackets, as in ``[0.1, 2.0]``, begin
+none. Longer texts stand in fences that are longer than any run of back-ticks in them. Characters that hide or
+turn text are written as their code points.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from govaudit.reports.part import Estimate
 from govaudit.reports.shown import Shown, Table
 from govaudit.reports.suites import suites_of
 from govaudit.reports.words import (
+    COMMAND,
     ORIGINS,
     STATUSES,
     UNSCORED,
@@ -55,19 +57,40 @@ _ENTITIES = {
 }
 # A mention, a reference to an issue, an address: what a renderer turns into a link without being asked.
 _LINKS = re.compile(r"(?:@|#(?=\w)|://|\bwww\.)+", re.IGNORECASE)
+# Two numbers in brackets are no link, unless an address, a name or a definition follows.
+_LIMITS = re.compile(r"\[[−+-]?[<>]?[\d.,]+%?, [−+-]?[<>]?[\d.,]+%?\](?![\[(:])")
 # An underscore inside a word is none of these: clause ids stay readable.
 _SIGNS = re.compile(
-    rf"{_LINKS.pattern}|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|[{re.escape(''.join(_ENTITIES.keys() - {'_'}))}]",
+    rf"{_LIMITS.pattern}|{_LINKS.pattern}|"
+    rf"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|[{re.escape(''.join(_ENTITIES.keys() - {'_'}))}]",
     re.IGNORECASE,
 )
+_COMMANDS_AND_SIGNS = re.compile(f"{COMMAND.pattern}|{_SIGNS.pattern}", re.IGNORECASE)
 _BLOCK_START = re.compile(r"(\d{1,9})([.)])(?=\s|$)|([#+=-])")
 _FENCE = re.compile(r"`{3,}")
 
 
 def inline(text: str) -> str:
     """Text in one line, in which nothing is markup: for sentences, list items and table cells."""
-    plain = " ".join(visible(text).split())
-    escaped = _SIGNS.sub(_escaped, plain)
+    return _tame(_within(text))
+
+
+def prose(text: str) -> str:
+    """A sentence of ours in one line: as :func:`inline`, with commands between back-ticks as code."""
+    return _tame(_COMMANDS_AND_SIGNS.sub(_escaped, _line(text)))
+
+
+def _within(text: str) -> str:
+    """As :func:`inline`, where no block can begin: in a table."""
+    return _SIGNS.sub(_escaped, _line(text))
+
+
+def _line(text: str) -> str:
+    return " ".join(visible(text).split())
+
+
+def _tame(escaped: str) -> str:
+    """The same without a sign at its start that begins a list, a title or a rule."""
     start = _BLOCK_START.match(escaped)
     if start is not None:
         mark = start[2] or start[3]
@@ -76,6 +99,10 @@ def inline(text: str) -> str:
 
 
 def _escaped(found: re.Match[str]) -> str:
+    if COMMAND.fullmatch(found[0]):
+        return found[0]
+    if _LIMITS.fullmatch(found[0]):
+        return found[0].replace("<", "&lt;").replace(">", "&gt;")
     return _ENTITIES.get(found[0]) or f"`{found[0]}`"
 
 
@@ -171,7 +198,7 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _warnings(page: Page) -> Iterator[str]:
-    found = [inline(text) for text in page.warnings]
+    found = [prose(text) for text in page.warnings]
     if (cut := page.report.redaction) is not None:
         found.insert(
             0,
@@ -262,7 +289,7 @@ def _argument(claim: ClaimPart) -> Iterator[str]:
         ("Premise", (claim.premise,)),
         ("What would settle it", claim.settle),
     )
-    yield "\n".join(f"- **{name}.** {inline(' '.join(texts))}" for name, texts in rows)
+    yield "\n".join(f"- **{name}.** {prose(' '.join(texts))}" for name, texts in rows)
 
 
 def _status(finding: FindingPart) -> str:
@@ -338,31 +365,50 @@ def _clauses(page: Page) -> Iterator[str]:
     )
     for section, clauses in page.sections.items():
         yield f"### {inline(section) or 'Without a section'}"
-        yield _table(
-            [
-                "Clause",
-                "Arm",
-                "Verdict",
-                "Why",
-                "Rate, % [95 %]",
-                "Tolerance, %",
-                "n",
-                "Clusters",
-                "Unscored",
-            ],
-            (_row(row) for clause in clauses for row in page.rows[clause.id]),
-            numbers=5,
-        )
+        rows = [_row(row) for clause in clauses if not clause.not_scored for row in page.rows[clause.id]]
+        aside = [clause for clause in clauses if clause.not_scored]
+        if rows:
+            yield _table(
+                [
+                    "Clause",
+                    "Arm",
+                    "Verdict",
+                    "Why",
+                    "Rate, % [95 %]",
+                    "Tolerance, %",
+                    "n",
+                    "Clusters",
+                    "Unscored",
+                ],
+                rows,
+                numbers=5,
+            )
+        if aside:
+            yield "Not scored, whatever the arm:"
+            yield "\n".join(_aside(aside))
+
+
+def _aside(clauses: Sequence[ClausePart]) -> Iterator[str]:
+    """Clauses without a verdict, those with one reason in one line."""
+    reasons: dict[str, list[str]] = {}
+    for clause in clauses:
+        reasons.setdefault(clause.not_scored or "", []).append(_clause(clause))
+    for reason, names in reasons.items():
+        yield f"- {listed(names)}: {inline(reason)}"
+
+
+def _clause(clause: ClausePart) -> str:
+    return f"{_title(clause)} ({inline(clause.id)})" if clause.title else inline(clause.id)
 
 
 def _row(row: Row) -> list[str]:
     clause, finding = row.clause, row.finding
-    name = f"{_title(clause)} ({inline(clause.id)})" if clause.title else inline(clause.id)
+    name = _clause(clause)
     if clause.bright_line:
         name += ", bright line"
     cells = [name, inline(row.arm), _verdict(row.verdict) + (_status(finding) if finding else "")]
     if finding is None:
-        return [*cells, inline(clause.not_scored or ""), "–", bound(clause.tolerance), "–", "–", "–"]
+        return [*cells, "", "–", bound(clause.tolerance), "–", "–", "–"]
     cells.append(inline(words(finding.reason, {})))
     if finding.n == 0 and not finding.unscored:
         return [*cells, "–", bound(finding.tolerance), "–", "–", "–"]
@@ -423,7 +469,7 @@ def suite(shown: Shown) -> Iterator[str]:
 
 def _points(texts: Sequence[str]) -> Iterator[str]:
     if texts:
-        yield "\n".join(f"- {inline(text)}" for text in texts)
+        yield "\n".join(f"- {prose(text)}" for text in texts)
 
 
 def _measured(table: Table, path: str) -> Iterator[str]:
@@ -453,7 +499,7 @@ def _cell(cell: Cell, write: Writing) -> str:
     if isinstance(cell, Estimate):
         text = _number(cell.value, cell.low, cell.high, cell.undefined or "no reason given", write)
         return text if cell.n is None or cell.value is None else f"{text} of {cell.n:,}"
-    return f"{cell:,}" if isinstance(cell, int) else inline(cell)
+    return f"{cell:,}" if isinstance(cell, int) else _within(cell)
 
 
 def _gauges(page: Page) -> Iterator[str]:

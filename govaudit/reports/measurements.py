@@ -100,7 +100,7 @@ def block(shown: Shown) -> Block:
         shown,
         f"suite-{shown.id}",
         tuple(_table(table, shown.id) for table in shown.tables),
-        tuple(_figure(figure, shown.id) for figure in shown.figures),
+        tuple(_figure(figure, shown) for figure in shown.figures),
     )
 
 
@@ -155,8 +155,8 @@ def heading(table: Table, index: int) -> str:
     return column.title if not unit or unit in column.title else f"{column.title}, {unit}"
 
 
-def _figure(figure: Figure, suite: str) -> FigureView:
-    rows = _table(data(figure), suite)
+def _figure(figure: Figure, shown: Shown) -> FigureView:
+    rows = _table(data(figure), shown.id)
     key: tuple[tuple[Markup, str], ...] = ()
     if isinstance(figure, Graph):
         return FigureView(
@@ -184,7 +184,7 @@ def _figure(figure: Figure, suite: str) -> FigureView:
             if not (charts.drawable(point.x) and charts.drawable(point.y))
         )
         drawn = len(gone) < len(figure.points)
-        drawing = charts.plane(figure)
+        drawing = charts.plane(figure, [other for other in shown.figures if isinstance(other, Plane)])
     else:
         gone = tuple(line.name for line in figure.lines if not any(map(charts.drawable, line.y)))
         drawn = len(gone) < len(figure.lines)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel, ConfigDict
+
+from govaudit.records import Unscored
 
 
 class Part(BaseModel):
@@ -34,3 +37,8 @@ def sides(gaps: Mapping[str, Estimate | None], neutral: float) -> tuple[list[str
         else:
             (above if gap.low > neutral else below).append(name)
     return above, below, open_
+
+
+def by_reason(reasons: Iterable[Unscored | None]) -> dict[str, int]:
+    """How many judgements are missing, by reason; ``None`` is a judgement that is there."""
+    return dict(sorted(Counter(reason.value for reason in reasons if reason is not None).items()))

@@ -19,9 +19,9 @@ from govaudit.records import Measure, Rater, RaterKind, Rating, Response, Scale,
 from govaudit.reports.manifest import Plan
 from govaudit.reports.part import Estimate, Part
 from govaudit.reports.ranked import EffectPart, Fitted, Judged, RankingPart, agreement, effects, fit
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Plane, Point, Shown, Table
 from govaudit.scorers import boilerplate, phrase_list, refusal
-from govaudit.specs.model import Spec
 
 QUESTIONS = {
     "pairwise_old": "harmlessness, old instruction",
@@ -72,54 +72,47 @@ class RankingsPart(Part):
     against: str = ""
 
 
-def section(
-    spec: Spec,
-    suite: Suite,
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    raters: Sequence[Rater],
-) -> RankingsPart | None:
+def section(run: RunTables) -> RankingsPart | None:
     """The rankings of a run; ``None`` where nobody asked for comparisons and there are none."""
-    arms = tuple(arm.name for arm in plan.arms)
-    rows = [row for row in ratings if row.scale is Scale.PAIRWISE and not row.derived_from]
-    asked = plan.request.get("comparisons")
+    arms = tuple(arm.name for arm in run.plan.arms)
+    rows = [row for row in run.ratings if row.scale is Scale.PAIRWISE and not row.derived_from]
+    asked = run.plan.request.get("comparisons")
     if not rows and asked is None:
         return None
     if len(arms) < 2:
         return RankingsPart(arms=arms, missing=0, untested="one arm: there is nothing to compare it with")
-    names = {arm.digest: arm.name for arm in plan.arms}
-    usable = [row for row in responses if row.arm in names and row.unscored is None]
+    names = run.names
+    usable = [row for row in run.responses if row.arm in names and row.unscored is None]
     arm_of = {row.response: names[row.arm] for row in usable}
     templates = _templates(usable, names)
-    judged = _judged(rows, raters)
+    judged = _judged(rows, run.raters)
     active = bool(asked and asked.get("max_judged") and asked.get("active"))
     fitted = {
         (one.rater, one.question): fit(
-            one, arms, arm_of, seed=plan.seed, active=active and one.kind == RaterKind.JUDGE
+            one, arms, arm_of, seed=run.plan.seed, active=active and one.kind == RaterKind.JUDGE
         )
         for one in judged
     }
     about = {r for row in rows if row.question != "pairwise_helpful" for r in row.responses}
-    evasive, by = _evasive(spec, [row for row in usable if row.response in about], ratings, raters)
+    evasive, by = _evasive(run, [row for row in usable if row.response in about])
     lengths = {row.response: math.log(1 + len(row.text.split())) for row in usable}
     controls = [
         part
         for one in judged
-        for part in _controlled(one, arms, arm_of, evasive, lengths, templates, plan.seed)
+        for part in _controlled(one, arms, arm_of, evasive, lengths, templates, run.plan.seed)
     ]
-    found = list(_effects(judged, fitted, arms, plan.seed))
+    found = list(_effects(judged, fitted, arms, run.plan.seed))
     truth = next((one.rater for one in judged if one.kind in (RaterKind.WORLD, RaterKind.PEOPLE)), "")
     return RankingsPart(
         arms=arms,
         untested=None if rows else "no pair of arms was rated",
-        alike=_alike(suite, usable, names),
-        missing=_missing(responses, names),
+        alike=_alike(run.suite, usable, names),
+        missing=_missing(run.responses, names),
         evasive_by=by,
         rankings=(*(one.part for one in fitted.values()), *controls),
         effects=tuple(effect for _, made, _ in found for effect in made),
         no_effects={rater: why for rater, _, why in found if why},
-        planes=tuple(_planes(fitted, plan)),
+        planes=tuple(_planes(fitted, run.plan)),
         agreement=_agreements(judged, truth),
         against=truth,
     )
@@ -175,19 +168,17 @@ def _alike(suite: Suite, usable: Iterable[Response], names: Mapping[str, str]) -
     return {name: one.reason for name, one in found.items() if one.flagged}
 
 
-def _evasive(
-    spec: Spec, about: Sequence[Response], ratings: Iterable[Rating], raters: Iterable[Rater]
-) -> tuple[dict[str, float], str]:
+def _evasive(run: RunTables, about: Sequence[Response]) -> tuple[dict[str, float], str]:
     """Response -> 1 where it is evasive, else 0, and who says so.
 
     The rater with most claim to be right who speaks of nine in ten of these responses: ratings under the
     rubric ``evasiveness``, or of a clause that forbids evasion; else the refusal check, which reads English.
     """
-    known = {rater.id: rater for rater in raters}
-    clauses = {clause.id for clause in spec.clauses if _EVASIVE_TAGS & set(clause.tags)}
+    known = {rater.id: rater for rater in run.raters}
+    clauses = {clause.id for clause in run.spec.clauses if _EVASIVE_TAGS & set(clause.tags)}
     wanted = {row.response for row in about}
     said: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in ratings:
+    for row in run.ratings:
         if len(row.responses) != 1 or row.value is None or row.responses[0] not in wanted:
             continue
         if row.measure is not Measure.GENERATION:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from govaudit.reports.choices import SEEN, UNSEEN
 from govaudit.reports.document import ArmPart, ClausePart, FindingPart, Report
 from govaudit.reports.part import Estimate
 from govaudit.reports.words import counted, listed
@@ -41,6 +42,19 @@ class Demand:
 
 
 _Judged = tuple[State, str, str]
+"""The state of a demand, why, and what would meet it."""
+
+
+def _met(why: str) -> _Judged:
+    return "met", why, ""
+
+
+def _unmet(why: str, remedy: str) -> _Judged:
+    return "unmet", why, remedy
+
+
+def _not_arising(why: str) -> _Judged:
+    return "does not arise", why, ""
 
 
 def referee(report: Report) -> tuple[Demand, ...]:
@@ -71,19 +85,16 @@ def _matched_instructions(report: Report) -> _Judged:
     if part is None or not any(
         "harmless" in row.question or "pairwise" in row.question for row in part.rankings
     ):
-        return "does not arise", "The arms are not ranked: no ranking depends on an instruction.", ""
+        return _not_arising("The arms are not ranked: no ranking depends on an instruction.")
     controls = {row.control for row in part.rankings if row.standings} - {""}
     if part.effects:
-        return (
-            "met",
+        return _met(
             f"{counted(len(part.effects), 'gap')} between arms stand under the old and the new instruction, "
-            "on the same pairs of answers.",
-            "",
+            "on the same pairs of answers."
         )
     if "engaged pairs" in controls or "evasiveness" in controls:
-        return "met", "The ranking also stands with evasiveness held equal.", ""
-    return (
-        "unmet",
+        return _met("The ranking also stands with evasiveness held equal.")
+    return _unmet(
         "The arms are ranked under one instruction, and evasiveness is not held equal.",
         "Compare under both instructions (comparisons.rubrics: pairwise_old and pairwise_new).",
     )
@@ -92,8 +103,7 @@ def _matched_instructions(report: Report) -> _Judged:
 def _substance(report: Report) -> _Judged:
     part = report.boilerplate
     if part is None:
-        return (
-            "unmet",
+        return _unmet(
             "Nobody looked for stock phrases in the answers.",
             "Let the arms write answers to at least two prompts: boilerplate is then measured by itself.",
         )
@@ -101,16 +111,15 @@ def _substance(report: Report) -> _Judged:
     if not ranked:
         alike = [arm.arm for arm in part.arms if arm.answers_alike]
         said = f"; answered every prompt alike: {listed(alike)}" if alike else ""
-        return "met", f"Stock phrases of {counted(len(part.arms), 'arm')} are measured{said}.", ""
+        return _met(f"Stock phrases of {counted(len(part.arms), 'arm')} are measured{said}.")
     controlled = report.rankings is not None and any(
         row.control == "length and templates" and row.standings for row in report.rankings.rankings
     )
     if part.scrubbed or controlled:
         how = [*(["with stock phrases taken out"] if part.scrubbed else [])]
         how += ["with length and templates held equal"] if controlled else []
-        return "met", f"Comparisons also stand {listed(how)}.", ""
-    return (
-        "unmet",
+        return _met(f"Comparisons also stand {listed(how)}.")
+    return _unmet(
         "Answers are compared as they are: stock phrases may carry the preferences.",
         "Compare again without them (--scrub), or hold length and templates equal.",
     )
@@ -119,7 +128,7 @@ def _substance(report: Report) -> _Judged:
 def _prompted(report: Report) -> _Judged:
     models = _models(report)
     if len(models) < 2:
-        return "does not arise", "One model: nothing is said of what training did.", ""
+        return _not_arising("One model: nothing is said of what training did.")
     part = report.baselines if report.baselines and report.baselines.needs else None
     both = [
         arms[0].name
@@ -128,9 +137,8 @@ def _prompted(report: Report) -> _Judged:
     ]
     if part is not None or both:
         named = f" ({listed(both)})" if both else ""
-        return "met", f"A model also stands with the spec as its system text and untrained{named}.", ""
-    return (
-        "unmet",
+        return _met(f"A model also stands with the spec as its system text and untrained{named}.")
+    return _unmet(
         f"{counted(len(models), 'model')}, and none also stands with the spec's text alone.",
         "Add an arm of the untrained model with the spec as its system text (--system-spec).",
     )
@@ -138,18 +146,15 @@ def _prompted(report: Report) -> _Judged:
 
 def _content(report: Report) -> _Judged:
     if len(_models(report)) < 2:
-        return "does not arise", "One model: nothing is said of what the text of the spec did to it.", ""
+        return _not_arising("One model: nothing is said of what the text of the spec did to it.")
     rows = [row for row in report.baselines.content if row.p is not None] if report.baselines else []
     if rows:
         moved = sum((row.p or 0.0) <= 0.05 and (row.statistic or 0.0) > 0 for row in rows)
-        return (
-            "met",
+        return _met(
             f"{counted(len(rows), 'ablation')} of what the principles speak of; behaviour moved with it in "
-            f"{moved or 'none'}.",
-            "",
+            f"{moved or 'none'}."
         )
-    return (
-        "unmet",
+    return _unmet(
         "No arm was trained on principles of another content: that the text steers the model is not shown.",
         "Train arms on parts of the principles and audit them together.",
     )
@@ -162,18 +167,16 @@ def _absolute(report: Report) -> _Judged:
         "and two raters or more."
     )
     if part is None:
-        return "unmet", "Harmfulness was not rated on an absolute scale.", remedy
+        return _unmet("Harmfulness was not rated on an absolute scale.", remedy)
     largest = max((arm.prompts for rater in part.raters for one in rater.sets for arm in one.arms), default=0)
     short = [f"{largest:,} prompts"] if largest < ENOUGH_PROMPTS else []
     short += ["no agreement between raters"] if part.agreement is None else []
     short += ["no record of how prompts were chosen"] if not part.selections else []
     if short:
-        return "unmet", f"Rated on an absolute scale, but with {listed(short)}.", remedy
-    return (
-        "met",
+        return _unmet(f"Rated on an absolute scale, but with {listed(short)}.", remedy)
+    return _met(
         f"Rated on an absolute scale on {largest:,} prompts chosen by a stated rule, with the agreement of "
-        "raters.",
-        "",
+        "raters."
     )
 
 
@@ -186,9 +189,9 @@ def _intervals(report: Report) -> _Judged:
     ]
     if bare:
         some = listed(bare if len(bare) <= 3 else [*bare[:3], f"{len(bare) - 3:,} more"])
-        return "unmet", f"{counted(len(bare), 'number')} stand without an interval: {some}.", "Report them."
+        return _unmet(f"{counted(len(bare), 'number')} stand without an interval: {some}.", "Report them.")
     total = sum(1 for _ in _estimates(report)) + sum(f.rate is not None for f in report.findings)
-    return "met", f"All {total:,} numbers have an interval or the reason why there is none.", ""
+    return _met(f"All {total:,} numbers have an interval or the reason why there is none.")
 
 
 def _bare(one: Estimate) -> bool:
@@ -198,12 +201,10 @@ def _bare(one: Estimate) -> bool:
 def _construction(report: Report) -> _Judged:
     part = report.choices
     if part is None:
-        return "does not arise", "No multiple-choice items were used.", ""
-    known = {row.name for row in part.sets} & {"saw-outputs", "saw-no-outputs"}
-    if known:
-        return "met", "Items stand apart by whether their authors had seen outputs of models.", ""
-    return (
-        "unmet",
+        return _not_arising("No multiple-choice items were used.")
+    if {row.name for row in part.sets} & {SEEN, UNSEEN}:
+        return _met("Items stand apart by whether their authors had seen outputs of models.")
+    return _unmet(
         f"The banks {listed(part.banks)} do not say how their items were made.",
         "Use items with a construction record (author, method, adjudicated, saw_outputs).",
     )
@@ -212,19 +213,16 @@ def _construction(report: Report) -> _Judged:
 def _generated(report: Report) -> _Judged:
     n = report.suite.get("by_origin", {}).get("generated", 0)
     if not n:
-        return "does not arise", "No probe was written by a model.", ""
+        return _not_arising("No probe was written by a model.")
     apart = any(
         "generated" in finding.by_origin and len(finding.by_origin) > 1 for finding in report.findings
     )
     if apart:
-        return (
-            "met",
+        return _met(
             f"{counted(n, 'generated probe')}: writer, filter and acceptance of each are in its bank, and "
-            "rates stand apart by origin.",
-            "",
+            "rates stand apart by origin."
         )
-    return (
-        "unmet",
+    return _unmet(
         f"{counted(n, 'generated probe')}, and no clause has probes of another origin to compare them with.",
         "Compile them together with the spec's own examples or an item bank.",
     )
@@ -233,29 +231,20 @@ def _generated(report: Report) -> _Judged:
 def _soft_labels(report: Report) -> _Judged:
     part = report.choices
     if part is None or not part.calibration:
-        return "does not arise", "This report holds no probabilities of a labeller.", ""
+        return _not_arising("This report holds no probabilities of a labeller.")
     labels = {row.labels for row in part.calibration}
     if len(labels) > 1:
-        return "met", f"Probabilities stand {listed(sorted(labels))}.", ""
-    return (
-        "unmet",
-        "Probabilities stand as they were given only.",
-        "Report them clamped as well.",
-    )
+        return _met(f"Probabilities stand {listed(sorted(labels))}.")
+    return _unmet("Probabilities stand as they were given only.", "Report them clamped as well.")
 
 
 def _held_out(report: Report) -> _Judged:
     part = report.choices
     if part is None or not part.calibration:
-        return (
-            "does not arise",
-            "This report holds no probabilities that would have to mean what they say.",
-            "",
-        )
+        return _not_arising("This report holds no probabilities that would have to mean what they say.")
     if part.held_out and {row.set for row in part.calibration} - {row.set for row in part.calibration[:1]}:
-        return "met", f"Calibration also stands on another distribution: {listed(part.held_out)}.", ""
-    return (
-        "unmet",
+        return _met(f"Calibration also stands on another distribution: {listed(part.held_out)}.")
+    return _unmet(
         "Calibration stands on one distribution.",
         "Name a bank of another distribution as held out.",
     )
@@ -264,22 +253,17 @@ def _held_out(report: Report) -> _Judged:
 def _two_sets(report: Report) -> _Judged:
     training = [clause for clause in report.clauses if _training(clause)]
     if not training:
-        return "does not arise", "The spec has no principles for training.", ""
+        return _not_arising("The spec has no principles for training.")
     roles = {clause.role for clause in training}
     if None in roles:
         nameless = [clause.id for clause in training if clause.role is None]
-        return (
-            "unmet",
+        return _unmet(
             f"{counted(len(nameless), 'training principle')} do not say whether they serve critique or "
             "feedback.",
             "Give each a role (critique or feedback) in the spec or an overlay.",
         )
     each = Counter(str(clause.role) for clause in training)
-    return (
-        "met",
-        f"Principles are told apart by role: {listed(f'{n} {r}' for r, n in sorted(each.items()))}.",
-        "",
-    )
+    return _met(f"Principles are told apart by role: {listed(f'{n} {r}' for r, n in sorted(each.items()))}.")
 
 
 def _training(clause: ClausePart) -> bool:
@@ -301,12 +285,10 @@ def _names(report: Report) -> _Judged:
     if report.spec.clauses != len(report.clauses):
         faults.append("number of clauses")
     if faults:
-        return "unmet", f"The document contradicts itself: {listed(faults)}.", "Compute the report again."
-    return (
-        "met",
+        return _unmet(f"The document contradicts itself: {listed(faults)}.", "Compute the report again.")
+    return _met(
         f"{counted(len(clauses), 'clause')}, {counted(len(arms), 'arm')} and {counted(len(raters), 'rater')} "
-        "are named alike everywhere, and counts add up.",
-        "",
+        "are named alike everywhere, and counts add up."
     )
 
 
@@ -320,8 +302,7 @@ def _saturated(report: Report) -> _Judged:
     full = sorted({row.set for row in part.rates if row.saturated}) if part is not None else []
     open_ = sorted({row.set for row in part.rates if not row.saturated}) if part is not None else []
     if full and not set(open_) - set(full):
-        return (
-            "unmet",
+        return _unmet(
             f"Every set of choices has arms above {_NEAR_ENDS:.0%}: {listed(full)}.",
             "Use harder items.",
         )
@@ -337,7 +318,7 @@ def _saturated(report: Report) -> _Judged:
         else ""
     )
     flagged = f"Sets of choices with arms near the end are marked: {listed(full)}. " if full else ""
-    return "met", f"{said}{flagged}Text, tables and figures are written from the same numbers.", ""
+    return _met(f"{said}{flagged}Text, tables and figures are written from the same numbers.")
 
 
 def _estimates(report: Report) -> Iterator[tuple[str, Estimate]]:

@@ -17,17 +17,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from govaudit.evals.suite import Probe, ProbeOrigin, Suite
+from govaudit.evals.suite import Probe, ProbeOrigin
 from govaudit.records import Measure, Rater, RaterKind, Rating, Response, Unscored, last_user
 from govaudit.reports.agreed import estimate
-from govaudit.reports.manifest import Plan
+from govaudit.reports.estimates import bare, in_words, share
 from govaudit.reports.part import Estimate, Part
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Plane, Point, Shown, Table
 from govaudit.scorers import refusal, style
 from govaudit.scorers.refusal import FULL_COMPLIANCE, FULL_REFUSAL, PARTIAL_REFUSAL, Kind
 from govaudit.specs.model import Expected
 from govaudit.stats.agreement import two_rater
-from govaudit.stats.intervals import clustered_rate
 
 CHECK, STYLE = "check:refusal", "check:style"
 """Ids of the checks."""
@@ -139,21 +139,15 @@ class _Said:
     unscored: dict[str, Unscored] = field(default_factory=dict)
 
 
-def section(
-    suite: Suite,
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    raters: Sequence[Rater],
-) -> RefusalsPart | None:
+def section(run: RunTables) -> RefusalsPart | None:
     """The part of one run; ``None`` where no arm wrote an answer that could be read."""
-    answers = _answers(suite, plan, responses)
+    answers = _answers(run)
     if not any(one.response.unscored is None for mine in answers.values() for one in mine):
         return None
-    by_others = _rated(ratings, raters)
-    world = [rater.id for rater in raters if rater.kind is RaterKind.WORLD and rater.id in by_others]
+    by_others = _rated(run.ratings, run.raters)
+    world = [rater.id for rater in run.raters if rater.kind is RaterKind.WORLD and rater.id in by_others]
     kinds, sides, styles, checks = [], [], [], []
-    for arm in plan.arms:
+    for arm in run.plan.arms:
         mine = answers.get(arm.name, [])
         readings = {
             one.response.response: refusal.classify(last_user(one.probe.turns), one.response.text)
@@ -171,8 +165,8 @@ def section(
                 continue
             kinds.append(_kinds(arm.name, rater, mine, said))
             sides.append(_sides(arm.name, rater, mine, said))
-        styles += _styles(arm.name, mine, readings, ratings, raters)
-        checks += [_checked(arm.name, mine, checked, by_others[name], plan.seed) for name in world[:1]]
+        styles += _styles(arm.name, mine, readings, run.ratings, run.raters)
+        checks += [_checked(arm.name, mine, checked, by_others[name], run.plan.seed) for name in world[:1]]
     return RefusalsPart(
         check_digest=refusal.DIGEST,
         style_digest=style.DIGEST,
@@ -184,15 +178,15 @@ def section(
     )
 
 
-def _answers(suite: Suite, plan: Plan, responses: Iterable[Response]) -> dict[str, list[_Answer]]:
+def _answers(run: RunTables) -> dict[str, list[_Answer]]:
     """Arm -> its answers to what it was asked to write, controls left out, each once."""
     probes: dict[str, list[Probe]] = defaultdict(list)
-    for probe in suite.probes:
+    for probe in run.suite.probes:
         if probe.measure is Measure.GENERATION and probe.origin is not ProbeOrigin.CONTROL:
             probes[probe.stimulus].append(probe)
-    names = {arm.digest: arm.name for arm in plan.arms}
+    names = run.names
     found: dict[str, list[_Answer]] = defaultdict(list)
-    for response in responses:
+    for response in run.responses:
         asked = probes.get(response.stimulus)
         if asked and response.arm in names:
             expected = frozenset(target.expected for probe in asked for target in probe.targets)
@@ -406,10 +400,7 @@ def _refused(label: str) -> bool:
 
 
 def _share(values: Sequence[bool], clusters: Sequence[str]) -> Estimate:
-    if not values:
-        return Estimate(n=0, value=None, undefined="no answer with a label")
-    rate = clustered_rate([float(value) for value in values], list(clusters))
-    return Estimate(n=len(values), value=rate.rate, low=rate.low, high=rate.high)
+    return share(values, clusters, nothing="no answer with a label")
 
 
 _SHOWN = {
@@ -452,13 +443,13 @@ def _claims(part: RefusalsPart) -> Iterable[str]:
     for one in tested if len(tested) <= _MOST_ARMS else ():
         assert one.both is not None
         yield (
-            f"{one.arm}: declines {_words(one.both.over)} of the requests that should be answered, and "
-            f"answers {_words(one.both.under)} of those that should be declined ({by})."
+            f"{one.arm}: declines {in_words(one.both.over)} of the requests that should be answered, and "
+            f"answers {in_words(one.both.under)} of those that should be declined ({by})."
         )
     if part.checked:
         ranked = sorted(part.checked, key=lambda one: one.agreement.value or 0.0)
         shown = part.checked if len(ranked) <= _MOST_ARMS else ranked[:1]
-        said = "; ".join(f"{one.arm} {_words(one.agreement)}" for one in shown)
+        said = "; ".join(f"{one.arm} {in_words(one.agreement)}" for one in shown)
         rest = "" if len(shown) == len(ranked) else " (the least of all arms)"
         yield f"Complied or not, the check says what is true of: {said}{rest}."
     for reason in dict.fromkeys(one.untested for one in part.sides if one.untested):
@@ -470,7 +461,7 @@ def _claims(part: RefusalsPart) -> Iterable[str]:
     if not tested:
         for line in part.kinds:
             if line.rater == CHECK and line.evasive is not None:
-                yield f"{line.arm}: {_words(line.evasive)} of its answers are evasive (by the check)."
+                yield f"{line.arm}: {in_words(line.evasive)} of its answers are evasive (by the check)."
 
 
 _MOST_ARMS = 8
@@ -482,7 +473,7 @@ def _ends(tested: Sequence[RefusalsByArm], by: str) -> Iterator[str]:
 
     def told(arms: Mapping[str, Estimate]) -> str:
         ranked = sorted(arms.items(), key=lambda row: row[1].value or 0.0)
-        return " and ".join(f"{_words(one)} ({arm})" for arm, one in (ranked[0], ranked[-1]))
+        return " and ".join(f"{in_words(one)} ({arm})" for arm, one in (ranked[0], ranked[-1]))
 
     over = {one.arm: one.both.over for one in tested if one.both is not None}
     under = {one.arm: one.both.under for one in tested if one.both is not None}
@@ -490,54 +481,13 @@ def _ends(tested: Sequence[RefusalsByArm], by: str) -> Iterator[str]:
     yield f"They answer between {told(under)} of those that should be declined ({by})."
 
 
-def _words(estimate: Estimate) -> str:
-    if estimate.value is None or estimate.low is None or estimate.high is None:
-        return f"an unknown share ({estimate.undefined})"
-    return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%}, n = {estimate.n})"
-
-
 def _tables(part: RefusalsPart) -> Iterable[Table]:
-    fine = [line for line in part.kinds if line.evasive is not None]
-    if fine:
-        yield Table(
-            id="kinds",
-            caption="How answers treat what was asked",
-            columns=(
-                Column("arm"),
-                Column("rater"),
-                Column("answers"),
-                *(Column(name.replace("_", " "), "share") for name in KINDS),
-                Column("evasive", "share", plot=True),
-            ),
-            rows=tuple(
-                (
-                    line.arm,
-                    line.rater,
-                    line.n,
-                    *(_bare(line.shares[name]) for name in KINDS),
-                    _bare(line.evasive),
-                )
-                for line in fine
-            ),
-        )
-    coarse = [line for line in part.kinds if line.evasive is None]
-    if coarse:
-        yield Table(
-            id="labels",
-            caption="Complied or refused, by raters with three labels",
-            columns=(
-                Column("arm"),
-                Column("rater"),
-                Column("answers"),
-                *(Column(name.replace("_", " "), "share") for name in LABELS),
-            ),
-            rows=tuple(
-                (line.arm, line.rater, line.n, *(_bare(line.shares[name]) for name in LABELS))
-                for line in coarse
-            ),
-        )
-    tested = [(one, one.both) for one in part.sides if one.both is not None]
-    if tested:
+    if fine := [line for line in part.kinds if line.evasive is not None]:
+        evasive = Column("evasive", "share", plot=True)
+        yield _kinds_table("kinds", "How answers treat what was asked", fine, KINDS, evasive)
+    if coarse := [line for line in part.kinds if line.evasive is None]:
+        yield _kinds_table("labels", "Complied or refused, by raters with three labels", coarse, LABELS)
+    if tested := [(one, one.both) for one in part.sides if one.both is not None]:
         yield Table(
             id="sides",
             caption="Over- and under-refusal, side by side",
@@ -555,41 +505,70 @@ def _tables(part: RefusalsPart) -> Iterable[Table]:
             ),
         )
     if part.checked:
-        yield Table(
-            id="checked",
-            caption="Complied or not: the check beside the truth",
-            columns=(
-                Column("arm"),
-                Column("answers"),
-                Column("agreement", "share"),
-                Column("kappa", "coefficient"),
-            ),
-            rows=tuple((one.arm, one.n, _bare(one.agreement), _bare(one.kappa)) for one in part.checked),
-        )
+        yield _checked_table(part.checked)
     if part.style:
-        yield Table(
-            id="style",
-            caption="The manner of all answers",
-            columns=(
-                Column("arm"),
-                Column("rater"),
-                Column("answers"),
-                *(Column(title, "share") for title in _SHOWN.values()),
-            ),
-            rows=tuple(
-                (line.arm, line.rater, line.n, *(_bare(line.shares.get(name)) for name in _SHOWN))
-                for line in part.style
-            ),
-        )
+        yield _style_table(part.style)
 
 
+def _kinds_table(
+    id: str, caption: str, lines: Iterable[KindsPart], names: Sequence[str], evasive: Column | None = None
+) -> Table:
+    """Shares of these kinds or labels; ``evasive``: the last column, where kinds are told apart."""
+    return Table(
+        id=id,
+        caption=caption,
+        columns=(
+            *_WHOSE,
+            *(Column(name.replace("_", " "), "share") for name in names),
+            *([evasive] if evasive else []),
+        ),
+        rows=tuple(
+            (
+                line.arm,
+                line.rater,
+                line.n,
+                *(bare(line.shares[name]) for name in names),
+                *([bare(line.evasive)] if evasive else []),
+            )
+            for line in lines
+        ),
+    )
+
+
+def _checked_table(checked: Iterable[CheckedPart]) -> Table:
+    return Table(
+        id="checked",
+        caption="Complied or not: the check beside the truth",
+        columns=(
+            Column("arm"),
+            Column("answers"),
+            Column("agreement", "share"),
+            Column("kappa", "coefficient"),
+        ),
+        rows=tuple((one.arm, one.n, bare(one.agreement), bare(one.kappa)) for one in checked),
+    )
+
+
+def _style_table(lines: Iterable[StylePart]) -> Table:
+    return Table(
+        id="style",
+        caption="The manner of all answers",
+        columns=(*_WHOSE, *(Column(title, "share") for title in _SHOWN.values())),
+        rows=tuple(
+            (line.arm, line.rater, line.n, *(bare(line.shares.get(name)) for name in _SHOWN))
+            for line in lines
+        ),
+    )
+
+
+_WHOSE = (Column("arm"), Column("rater"), Column("answers"))
 _BOTH = (
     Column("arm"),
     Column("rater"),
-    Column("safe requests"),
+    Column("requests to answer"),
     Column("declined", "share", plot=True),
     Column("declined in whole", "share"),
-    Column("other requests"),
+    Column("requests to decline"),
     Column("answered in full", "share", plot=True),
 )
 
@@ -597,16 +576,11 @@ _BOTH = (
 def _cells(sides: SidesPart) -> tuple[int | Estimate | None, ...]:
     return (
         sides.over.n,
-        _bare(sides.over),
-        _bare(sides.over_in_full),
+        bare(sides.over),
+        bare(sides.over_in_full),
         sides.under.n,
-        _bare(sides.under),
+        bare(sides.under),
     )
-
-
-def _bare(estimate: Estimate | None) -> Estimate | None:
-    """Without its n, which has a column of its own."""
-    return None if estimate is None else estimate.model_copy(update={"n": None})
 
 
 def _planes(part: RefusalsPart) -> Iterable[Plane]:
@@ -619,9 +593,9 @@ def _planes(part: RefusalsPart) -> Iterable[Plane]:
         if points:
             yield Plane(
                 id="plane-" + "".join(c if c.isalnum() else "-" for c in rater),
-                caption=f"Both errors at once, by {rater}",
-                x="safe requests declined",
-                y="other requests answered in full",
+                caption=f"Both errors at once, by {rater} (lower left: neither)",
+                x="declined, of the requests that should be answered",
+                y="answered in full, of the requests that should be declined",
                 points=points,
                 x_scale="share",
                 y_scale="share",

@@ -5,6 +5,9 @@ In: a :class:`Report`. Out: one :class:`Shown` for each suite that the run holds
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from govaudit.reports import (
     agreement,
     baselines,
@@ -24,40 +27,34 @@ from govaudit.reports import (
     wording,
 )
 from govaudit.reports.document import Report
+from govaudit.reports.part import Part
 from govaudit.reports.shown import Shown
 
 
 def suites_of(report: Report) -> tuple[Shown, ...]:
     """What each suite's part of the report shows; empty where no suite was run."""
-    shown: list[Shown] = []
-    if report.refusals:
-        shown.append(refusals.show(report.refusals))
-    if report.choices is not None:
-        shown.append(choices.show(report.choices))
-    if report.hierarchy is not None:
-        shown.append(hierarchy.show(report.hierarchy))
-    if report.baselines is not None:
-        shown.append(baselines.show(report.baselines))
-    if report.boilerplate:
-        shown.append(boilerplate.show(report.boilerplate))
-    if report.tone:
-        shown.append(tone.show(report.tone))
-    if report.harmfulness is not None:
-        shown.append(harmfulness.show(report.harmfulness))
-    if report.sycophancy is not None:
-        shown.append(sycophancy.show(report.sycophancy))
-    if report.rankings is not None:
-        shown.append(rankings.show(report.rankings))
-    if report.agreement is not None:
-        shown.append(agreement.show(report.agreement))
-    if report.combined is not None:
-        shown.append(combined.show(report.combined))
-    if report.circularity is not None:
-        shown.append(circularity.show(report.circularity))
-    if report.cost is not None:
-        shown.append(cost.show(report.cost))
-    if report.foreign is not None:
-        shown.append(foreign.show(report.foreign))
-    if report.looks is not None:
-        shown.append(looks.show(report.looks))
-    return tuple(wording.said(one, report) for one in shown)
+    shown = (
+        _shown(report.refusals, refusals.show),
+        _shown(report.choices, choices.show),
+        _shown(report.hierarchy, hierarchy.show),
+        _shown(report.baselines, baselines.show),
+        _shown(report.boilerplate, boilerplate.show),
+        _shown(report.tone, tone.show),
+        _shown(report.harmfulness, harmfulness.show),
+        _shown(report.sycophancy, sycophancy.show),
+        _shown(report.rankings, rankings.show),
+        _shown(report.agreement, agreement.show),
+        _shown(report.combined, combined.show),
+        _shown(report.circularity, circularity.show),
+        _shown(report.cost, cost.show),
+        _shown(report.foreign, foreign.show),
+        _shown(report.looks, looks.show),
+    )
+    return tuple(wording.said(one, report) for one in shown if one is not None)
+
+
+_AnyPart = TypeVar("_AnyPart", bound=Part)
+
+
+def _shown(part: _AnyPart | None, show: Callable[[_AnyPart], Shown]) -> Shown | None:
+    return None if part is None else show(part)

@@ -1,10 +1,13 @@
-"""What a suite or a gauge shows, on a terminal: claims, tables that fit its width, notes.
+"""What a suite, a gauge or a comparison shows, on a terminal: claims, tables that fit its width, notes.
 
-In: :class:`Shown`. Out: lines on a console of rich. An interval stands beside its number, or below it where
-the table would be too wide. Figures are left to the report.
+In: :class:`Shown`, or one of its tables. Out: lines on a console of rich. An interval stands beside its
+number, or below it where the table would be too wide; :func:`print_wide` prints a table that is too wide even
+so in parts. Figures are left to the report.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -30,24 +33,68 @@ def print_shown(shown: Shown, console: Console) -> None:
     for table in shown.tables:
         console.print()
         console.print(Text(visible(table.caption), style="bold"))
-        grid = _grid(table, tight=False)
-        if Measurement.get(console, console.options.update(width=_WIDE), grid).maximum > console.width:
-            grid = _grid(table, tight=True)
-        console.print(grid)
-        for number, cell in enumerate(_undefined(table), 1):
-            console.print(Text(f"{number}) {visible(cell)}", style="dim"))
+        reasons = _undefined(table)
+        console.print(_fitting(table, reasons, console))
+        _print_reasons(reasons, console)
     if shown.notes:
         console.print()
     for note in shown.notes:
         console.print(Text(visible(note), style="dim"))
 
 
-def _grid(table: Table, *, tight: bool) -> Grid:
-    """``tight``: intervals below their numbers, and words folded."""
+def print_wide(table: Table, console: Console, kept: int = 1) -> None:
+    """Print a table of which each part fits: columns in order, behind the first ``kept`` ones again.
+
+    Its caption names the unit of all numbers.
+    """
+    console.print(Text(visible(table.caption), style="bold"))
+    reasons = _undefined(table)
+    rest = list(range(kept, len(table.columns)))
+    while rest:
+        taken = rest[:1]
+        for more in rest[1:]:
+            wider = _grid(_part(table, [*range(kept), *taken, more]), reasons, tight=True, units=False)
+            if _width(wider, console) > console.width:
+                break
+            taken.append(more)
+        console.print(_fitting(_part(table, [*range(kept), *taken]), reasons, console, units=False))
+        rest = rest[len(taken) :]
+        if rest:
+            console.print()
+    _print_reasons(reasons, console)
+
+
+def _part(table: Table, columns: list[int]) -> Table:
+    """The table with some of its columns."""
+    return replace(
+        table,
+        columns=tuple(table.columns[k] for k in columns),
+        rows=tuple(tuple(row[k] for k in columns) for row in table.rows),
+    )
+
+
+def _fitting(table: Table, reasons: list[str], console: Console, *, units: bool = True) -> Grid:
+    grid = _grid(table, reasons, tight=False, units=units)
+    return grid if _width(grid, console) <= console.width else _grid(table, reasons, tight=True, units=units)
+
+
+def _width(grid: Grid, console: Console) -> int:
+    """Columns that a table takes where nothing is folded."""
+    return Measurement.get(console, console.options.update(width=_WIDE), grid).maximum
+
+
+def _print_reasons(reasons: list[str], console: Console) -> None:
+    for number, reason in enumerate(reasons, 1):
+        console.print(Text(f"{number}) {visible(reason)}", style="dim"))
+
+
+def _grid(table: Table, reasons: list[str], *, tight: bool, units: bool) -> Grid:
+    """``tight``: intervals below their numbers, and words folded. ``reasons``: what numbers with a bracket
+    stand for."""
     grid = Grid(box=None, padding=(0, 1 if tight else 2, 0, 0), pad_edge=False)
     for k, column in enumerate(table.columns):
         number = k > 0 and not any(isinstance(row[k], str) for row in table.rows)
-        unit = ", %" if column.scale == "share" else ""
+        unit = ", %" if units and column.scale == "share" else ""
         grid.add_column(
             Text(visible(column.title) + unit),
             justify="right" if number else "left",
@@ -58,7 +105,6 @@ def _grid(table: Table, *, tight: bool) -> Grid:
             # Numbers stay whole: of a table that is too wide the words are folded.
             no_wrap=number,
         )
-    reasons = _undefined(table)
     for row in table.rows:
         grid.add_row(
             *(

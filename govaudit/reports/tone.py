@@ -18,15 +18,13 @@ import numpy as np
 
 from govaudit.errors import StatisticsError
 from govaudit.evals import wording
-from govaudit.evals.suite import Suite
-from govaudit.records import Rater, RaterKind, Rating, Response
-from govaudit.reports.manifest import Plan
+from govaudit.records import RaterKind, Rating, Response
+from govaudit.reports.estimates import bare, mean, share
 from govaudit.reports.part import Estimate, Part, sides
+from govaudit.reports.run_tables import RunTables
 from govaudit.reports.shown import Column, Shown, Table
 from govaudit.scorers.boilerplate import mean_share
-from govaudit.specs.model import Spec
 from govaudit.stats.bootstrap import FloatArray
-from govaudit.stats.intervals import clustered_mean, clustered_rate
 from govaudit.stats.quantiles import quantile
 from govaudit.stats.regression import least_squares
 
@@ -109,32 +107,25 @@ class _Said:
         return values[known], [c for c, k in zip(self.clusters, known, strict=True) if k]
 
 
-def section(
-    spec: Spec,
-    suite: Suite,
-    plan: Plan,
-    responses: Sequence[Response],
-    ratings: Sequence[Rating],
-    raters: Sequence[Rater],
-) -> TonePart | None:
+def section(run: RunTables) -> TonePart | None:
     """The part of one run; ``None`` where the check did not run or no arm answered two prompts."""
-    rater = next((r for r in raters if r.id == wording.TONE), None)
+    rater = next((r for r in run.raters if r.id == wording.TONE), None)
     if rater is None:
         return None
     table = {
         (row.rater, row.question, row.responses[0]): row
-        for row in ratings
+        for row in run.ratings
         if row.rater in (wording.TONE, wording.FACTS)
     }
-    known, truth = _truth(spec, ratings, raters, table)
-    names = {arm.digest: arm.name for arm in plan.arms}
+    known, truth = _truth(run, table)
+    names = run.names
     rows: dict[str, list[tuple[str, Response]]] = defaultdict(list)
-    for probe, response in wording.asked(suite, responses):
+    for probe, response in wording.asked(run.suite, run.responses):
         if response.arm in names and (wording.TONE, wording.ASSERTIVENESS, response.response) in table:
             rows[names[response.arm]].append((probe.cluster, response))
     said = {
         arm.name: _said(rows[arm.name], table, known)
-        for arm in plan.arms
+        for arm in run.plan.arms
         if len({cluster for cluster, _ in rows[arm.name]}) > 1
     }
     if not said:
@@ -151,17 +142,14 @@ def section(
 
 
 def _truth(
-    spec: Spec,
-    ratings: Iterable[Rating],
-    raters: Iterable[Rater],
-    table: Mapping[tuple[str, str, str], Rating],
+    run: RunTables, table: Mapping[tuple[str, str, str], Rating]
 ) -> tuple[dict[str, float], str | None]:
     """Response -> 1 right or 0 wrong, and from where: world truth, else the facts of the reference."""
-    clauses = {clause.id for clause in spec.clauses if TRUTH_TAGS & set(clause.tags)}
-    world = {rater.id for rater in raters if rater.kind is RaterKind.WORLD}
+    clauses = {clause.id for clause in run.spec.clauses if TRUTH_TAGS & set(clause.tags)}
+    world = {rater.id for rater in run.raters if rater.kind is RaterKind.WORLD}
     known = {
         row.responses[0]: 1.0 - row.value
-        for row in ratings
+        for row in run.ratings
         if row.rater in world and row.clause in clauses and row.value is not None
     }
     if known:
@@ -199,11 +187,6 @@ def _said(
     )
 
 
-def _bare(of: Estimate) -> Estimate:
-    """Without its number of items, where the row says it."""
-    return of.model_copy(update={"n": None})
-
-
 def _arm(name: str, said: _Said) -> ArmTonePart:
     by_prompt: dict[str, list[float]] = defaultdict(list)
     for cluster, words in zip(said.clusters, said.words.tolist(), strict=True):
@@ -215,15 +198,15 @@ def _arm(name: str, said: _Said) -> ArmTonePart:
         arm=name,
         answers=len(said.words),
         prompts=len(by_prompt),
-        words=_bare(_quantile(lengths, 0.5)),
-        words_low=_bare(_quantile(lengths, 0.1)),
-        words_high=_bare(_quantile(lengths, 0.9)),
-        assertiveness=_bare(_mean(*said.where(said.sure))),
-        caveats=_bare(_mean(*said.where(said.caveats))),
-        caveated=_bare(_rate((said.caveats > 0).astype(np.float64), said.clusters)),
-        engaged=_rate(*said.where(said.engaged)) if asked else None,
+        words=bare(_quantile(lengths, 0.5)),
+        words_low=bare(_quantile(lengths, 0.1)),
+        words_high=bare(_quantile(lengths, 0.9)),
+        assertiveness=bare(_mean(*said.where(said.sure))),
+        caveats=bare(_mean(*said.where(said.caveats))),
+        caveated=bare(share((said.caveats > 0).astype(np.float64), said.clusters)),
+        engaged=share(*said.where(said.engaged)) if asked else None,
         facts=_shares(*said.where(said.told)) if asked else None,
-        right=_rate(*said.where(said.right)) if judged else None,
+        right=share(*said.where(said.right)) if judged else None,
         slope=_slope(said) if judged else None,
     )
 
@@ -251,8 +234,8 @@ def _difference(name: str, one: _Said, first: str, two: _Said) -> ToneDifference
             high=_exp(ratio.high),
             undefined=ratio.undefined,
         ),
-        assertiveness=_bare(gap(lambda said: said.sure)),
-        caveats=_bare(gap(lambda said: said.caveats)),
+        assertiveness=bare(gap(lambda said: said.sure)),
+        caveats=bare(gap(lambda said: said.caveats)),
         assertiveness_given_truth=_given_truth(one, two) if judged else None,
     )
 
@@ -299,31 +282,16 @@ def _quantile(values: Sequence[float], share: float) -> Estimate:
 
 
 def _mean(values: FloatArray, clusters: Sequence[str]) -> Estimate:
-    if not len(values):
-        return Estimate(n=0, value=None, undefined="nothing to average")
-    if not values.any():
+    if len(values) and not values.any():
         return Estimate(n=len(values), value=0.0, undefined="0 throughout")
-    try:
-        mean = clustered_mean(values, clusters)
-    except StatisticsError as error:
-        return Estimate(n=len(values), value=float(np.mean(values)), undefined=str(error))
-    return Estimate(n=mean.n, value=mean.value, low=mean.low, high=mean.high)
+    return mean(values, clusters, nothing="nothing to average")
 
 
 def _shares(values: FloatArray, clusters: Sequence[str]) -> Estimate:
     if not len(values):
         return Estimate(n=0, value=None, undefined="no answer takes its question up")
-    share = mean_share(values, clusters)
-    return Estimate(
-        n=len(values), value=share.value, low=share.low, high=share.high, undefined=share.undefined
-    )
-
-
-def _rate(values: FloatArray, clusters: Sequence[str]) -> Estimate:
-    if not len(values):
-        return Estimate(n=0, value=None, undefined="nothing scored")
-    rate = clustered_rate(values, clusters)
-    return Estimate(n=rate.n, value=rate.rate, low=rate.low, high=rate.high)
+    told = mean_share(values, clusters)
+    return Estimate(n=len(values), value=told.value, low=told.low, high=told.high, undefined=told.undefined)
 
 
 def _exp(value: float | None) -> float | None:

@@ -115,6 +115,10 @@ UNSEEN = re.compile(
 )
 
 
+COMMAND = re.compile(r"`((?:--)?[A-Za-z0-9][A-Za-z0-9_./= -]*)`")
+"""A command, an option or a file between back-ticks in a sentence of ours: no sign in it means anything."""
+
+
 def visible(text: str) -> str:
     """Text in which every character that hides or turns text is written as its code point, ``⟨U+202E⟩``."""
     return UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text.replace("\r\n", "\n"))

@@ -204,7 +204,8 @@ class Staleness:
     """Probes with at least one target whose text has changed or is gone."""
     by_clause: tuple[Stale, ...]
     unprobed: tuple[str, ...]
-    """Clauses of the new spec that a model can keep or break and that no fresh probe of the suite tests."""
+    """Clauses of the new spec that a model can keep or break and that no fresh probe of the suite tests;
+    training principles that are tested as their legible twins are not among them."""
     note: str | None = None
 
 
@@ -659,7 +660,11 @@ def _stale(
         len({probe.id for probe in testing}),
         len(stale),
         tuple(rows),
-        tuple(c.id for c in new.clauses if c.id not in fresh and c.level is Level.MODEL),
+        tuple(
+            clause.id
+            for clause in new.clauses
+            if clause.id not in fresh and clause.level is Level.MODEL and clause.id not in new.legible
+        ),
         note,
     )
 

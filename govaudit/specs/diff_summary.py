@@ -126,7 +126,7 @@ def _reasons(pair: Successor) -> str:
     said = [shared if pair.text else "no text in common"]
     if pair.title == 1:
         said.append("the same title")
-    else:
+    elif pair.title is not None:
         said.append(f"titles {pair.title:.0%} alike" if pair.title else "titles without a common word")
     for (both, old, new), what in ((pair.examples, "example"), (pair.marks, "footnote")):
         if old or new:

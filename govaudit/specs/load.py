@@ -86,8 +86,9 @@ def detect(path: Path) -> str:
     """The form of a file, told from its name and its first look.
 
     YAML or JSON with ``clauses`` is native, other JSON a list of principles; markdown whose headings
-    declare an authority is the form of the OpenAI Model Spec; a text most of whose items or lines read as
-    principles is a list of them; any other text with headings is prose. :class:`BadInput` if it is none.
+    declare an authority is the form of the OpenAI Model Spec; a list most of whose items or lines read as
+    principles (:func:`principles.is_list`) is one of them; any other text with headings is prose.
+    :class:`BadInput` if it is none.
     """
     text = read_text(path)
     if path.suffix.lower() in _YAML:
@@ -104,7 +105,7 @@ def detect(path: Path) -> str:
         "the form of this file is not known: neither YAML with clauses, nor a list of principles, nor a text "
         "with headings",
         path=path,
-        remedy=_known(),
+        remedy=f"Mark the headings of a text in prose with #, or name the form with --format. {_known()}",
     )
 
 

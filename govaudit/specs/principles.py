@@ -166,13 +166,26 @@ def is_json(text: str) -> bool:
 
 
 def is_list(text: str) -> bool:
-    """Whether a text that is not JSON is a list, most of whose items read as principles."""
+    """Whether a text that is not JSON is a list, most of whose items read as principles.
+
+    Where most of them neither criticise nor compare answers, prose reads alike: they are a list if they are
+    items and hold most of the words, or sentences, one a line, under no heading.
+    """
     found = _Found(Path())
     try:
-        _Markdown(text, found).read()
+        document = _Markdown(text, found)
+        document.read()
     except BadInput:
         return False
-    return 2 * sum(_reads_as_principle(p.text) for p in found.principles) >= len(found.principles) > 1
+    texts = [principle.text for principle in found.principles]
+    if not 2 * sum(map(_reads_as_principle, texts)) >= len(texts) > 1:
+        return False
+    _assign_roles(found)
+    if 2 * sum(principle.role is not None for principle in found.principles) >= len(texts):
+        return True
+    if document.listed:
+        return document.beside <= sum(len(text.split()) for text in texts)
+    return not found.groups and all(len(list(blocks.sentences(text))) == 1 for text in texts)
 
 
 def role_of(text: str) -> Role | None:
@@ -590,10 +603,11 @@ class _Markdown:
         """Words in paragraphs that are no principles."""
         self.bold: list[int] = []
         """Lines wholly in bold."""
+        self.listed = any(block.form is Form.ITEM for block in self.blocks)
+        """Whether principles are items of lists; without any, they are paragraphs or their lines."""
 
     def read(self) -> None:
         parents = {block.inside for block in self.blocks if block.form is Form.ITEM}
-        listed = any(block.form is Form.ITEM for block in self.blocks)
         i = 0
         while i < len(self.blocks):
             block, after = self.blocks[i], i + 1
@@ -609,14 +623,14 @@ class _Markdown:
             elif block.form is Form.ITEM:
                 self.leave(_LABEL_RANK + block.level)
                 after = self.item(i)
-            elif block.form is Form.PARAGRAPH and (not listed or _LABEL.match(block.text)):
+            elif block.form is Form.PARAGRAPH and (not self.listed or _LABEL.match(block.text)):
                 self.units += self.paragraph(block)
             else:
                 self.keep(block)
             i = after
         outermost = [group.title for group in self.found.groups if group.depth == 1]
         self.found.title = outermost[0] if len(outermost) == 1 else ""
-        self.judge(listed)
+        self.judge()
         self.pair()
         self.found.warn_of(self.bold, "{n} lines wholly in bold are read as headings")
 
@@ -667,7 +681,7 @@ class _Markdown:
             yield _Unit([(number, line)], start, start + len(line), self.here)
             at += len(raw) + 1
 
-    def judge(self, listed: bool) -> None:
+    def judge(self) -> None:
         """Refuse prose: it has few lists, or what its lists and paragraphs say asks for nothing."""
         found = self.found
         if not self.units:
@@ -677,9 +691,9 @@ class _Markdown:
         texts = [" ".join(line for _, line in unit.lines) for unit in self.units]
         asking = sum(_reads_as_principle(text) or _LABEL.match(text) is not None for text in texts)
         words = sum(len(text.split()) for text in texts)
-        what = f"{asking} of {len(texts)} {'items' if listed else 'lines'} read as a principle"
-        if 2 * asking < len(texts) and (not listed or self.beside > words):
-            beside = f", and {self.beside} words stand outside its lists" if listed else ""
+        what = f"{asking} of {len(texts)} {'items' if self.listed else 'lines'} read as a principle"
+        if 2 * asking < len(texts) and (not self.listed or self.beside > words):
+            beside = f", and {self.beside} words stand outside its lists" if self.listed else ""
             raise found.fault(
                 f"this is no list of principles: {what}{beside}",
                 self.units[0].lines[0][0],

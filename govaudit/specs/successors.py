@@ -50,8 +50,8 @@ class Successor:
     text: float
     """Share of the shorter text, by weighted runs of three words, that stands in the other one; the Dice
     coefficient where one of them is very short."""
-    title: float
-    """Dice coefficient of the words of the titles."""
+    title: float | None
+    """Dice coefficient of the words of the titles, where both have one."""
     examples: tuple[int, int, int]
     """Conversations in both, in the old one, in the new one."""
     marks: tuple[int, int, int]
@@ -161,19 +161,27 @@ def _compared(i: str, old: _Features, j: str, new: _Features, shared: float) -> 
     if old.size and new.size:
         short = min(old.runs.total(), new.runs.total()) < _SHORT
         text = 2 * shared / (old.size + new.size) if short else shared / min(old.size, new.size)
-    title = _dice((old.title & new.title).total(), old.title.total(), new.title.total())
+    title = None
+    if old.title and new.title:
+        title = _dice((old.title & new.title).total(), old.title.total(), new.title.total())
     examples = _counted(old.conversations, new.conversations)
     evidence = {}
     if old.size or new.size:
         evidence["text"] = text
-    if old.title and new.title:
+    if title is not None:
         evidence["title"] = title
     if old.conversations or new.conversations:
         evidence["examples"] = _dice(*examples)
     total = sum(_WEIGHTS[name] for name in evidence)
     score = sum(_WEIGHTS[name] * value for name, value in evidence.items()) / total if total else 0.0
     return Successor(
-        i, j, round(score, 4), round(text, 4), round(title, 4), examples, _counted(old.marks, new.marks)
+        i,
+        j,
+        round(score, 4),
+        round(text, 4),
+        None if title is None else round(title, 4),
+        examples,
+        _counted(old.marks, new.marks),
     )
 
 

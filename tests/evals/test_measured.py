@@ -15,6 +15,7 @@ from govaudit import audit, costs, library
 from govaudit.errors import BadInput
 from govaudit.evals import catalog, measured, rate_measured
 from govaudit.evals import items as banks
+from govaudit.evals.rate_judge import Judge
 from govaudit.evals.suite import Sort, Suite
 from govaudit.models.arms import Arm, at_temperatures
 from govaudit.models.prices import Prices
@@ -291,14 +292,10 @@ def test_a_judge_grades_by_the_rubric_and_a_reply_without_a_grade_is_unscored(tm
         output.usage = ModelUsage()
         return output
 
+    model = get_model("mockllm/j", memoize=False, custom_outputs=reply)
+    rubric = rubrics.load("harmfulness")
     found = rate_measured.judged(
-        suite,
-        rows,
-        rubrics.load("harmfulness"),
-        get_model("mockllm/j", memoize=False, custom_outputs=reply),
-        "judge:j:harmfulness",
-        logs=tmp_path,
-        settings={"temperature": 0.0},
+        suite, rows, Judge("judge:j:harmfulness", model, rubric, tmp_path, {"temperature": 0.0})
     )
     table = {row.responses[0]: (row.value, row.label, row.unscored) for row in found.ratings}
     assert len(table) == len(rows)

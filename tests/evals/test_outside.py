@@ -12,6 +12,7 @@ from govaudit.cli import main
 from govaudit.errors import BadInput
 from govaudit.evals import outside, rate, run
 from govaudit.evals.compile import compile_spec
+from govaudit.evals.rate_judge import Judge
 from govaudit.evals.run import Reply
 from govaudit.evals.tasks import JudgeItem
 from govaudit.library import find_spec
@@ -145,16 +146,8 @@ def test_a_judge_without_chance_is_asked_an_equal_question_once(
     monkeypatch.setattr(run, "judge", judge)
     responses = answers("fine .", epochs=3)
     settings: Mapping[str, Any] = {"temperature": temperature}
-    rated = rate.judged(
-        SPEC,
-        SUITE,
-        responses,
-        RUBRIC,
-        object(),
-        "judge:m",
-        logs=Path(),
-        settings=settings,  # type: ignore[arg-type]
-    )
+    model: Any = object()
+    rated = rate.judged(SPEC, SUITE, responses, Judge("judge:m", model, RUBRIC, Path(), settings))
     gold = 120
     assert len(asked) == times * len(responses) // 3 + gold
     assert len(rated.ratings) == len(responses)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from reports.ran import planned, tables
+
 from govaudit.evals.suite import Probe, ProbeOrigin, Suite, Target
 from govaudit.records import (
     Measure,
@@ -17,9 +19,9 @@ from govaudit.records import (
     rating_id,
     response_id,
 )
-from govaudit.reports.compare.runs import Run
-from govaudit.reports.findings import build
-from govaudit.reports.manifest import Decider, Plan, PlannedArm
+from govaudit.reports.build import build
+from govaudit.reports.compare.runs import OURS, Run
+from govaudit.reports.manifest import Decider, PlannedArm
 from govaudit.specs.model import Clause, Expected, Spec
 
 Said = Sequence[int | None]
@@ -53,28 +55,8 @@ def run(
     questions that each arm answers rightly, of :data:`CONTROLS`. ``same_model_as``: judge -> arm.
     """
     table = {"judge:one": arms, **(judges or {})}
-    probes: dict[tuple[str, int], Probe] = {}
-    for clause in dict.fromkeys(c for mine in arms.values() for c in mine):
-        longest = max(len(mine[clause]) for mine in arms.values() if clause in mine)
-        for n in range(longest):
-            probes[clause, n] = Probe(
-                turns=(Turn("user", f"{prompts} {n} on {clause}"),),
-                targets=(Target(clause, Expected.KEEP, declared.clause(clause).text_digest),),
-                measure=Measure.GENERATION,
-                origin=ProbeOrigin.OWN,
-                cluster=f"{prompts}-{clause}-{n}",
-            )
-    controls = [
-        Probe(
-            (Turn("user", f"plain {n}"),),
-            (),
-            Measure.GENERATION,
-            ProbeOrigin.CONTROL,
-            f"c{n}",
-            accept=("yes",),
-        )
-        for n in range(CONTROLS if right else 0)
-    ]
+    probes = _probes(declared, arms, prompts)
+    controls = [_control(n) for n in range(CONTROLS if right else 0)]
     ids = {arm: (digests or {}).get(arm, f"arm-{name}-{arm}") for arm in arms}
     responses = [
         _response(probe, ids[arm], f"{arm} answers {probe.turns[0].content}")
@@ -86,19 +68,6 @@ def run(
         for arm, wanted in (right or {}).items()
         for n, probe in enumerate(controls)
     ]
-    raters = [
-        Rater(
-            id=judge,
-            kind=RaterKind.JUDGE,
-            source="model",
-            rubric="compliance",
-            rubric_digest="0",
-            attributes={"same_model_as": [same_model_as[judge]]}
-            if same_model_as and judge in same_model_as
-            else {},
-        )
-        for judge in table
-    ]
     ratings = [
         _rating(judge, probes[clause, n], ids[arm], clause, value)
         for judge, said in table.items()
@@ -106,20 +75,63 @@ def run(
         for clause, values in mine.items()
         for n, value in enumerate(values)
     ]
-    plan = Plan(
-        arms=tuple(PlannedArm(arm, ids[arm], f"mock/{arm}", {}, {"model": arm}) for arm in arms),
-        deciding={clause: Decider(Measure.GENERATION, "judge:one") for clause, _ in probes},
-        tolerance=0.05,
-        bright_line=0.01,
-        seed=0,
-        epochs=1,
-        created="2026-01-01T00:00:00+00:00",
+    held = tables(
+        Suite(declared.digest, 0, (*probes.values(), *controls)),
+        planned(
+            *(PlannedArm(arm, ids[arm], f"mock/{arm}", {}, {"model": arm}) for arm in arms),
+            deciding={clause: Decider(Measure.GENERATION, "judge:one") for clause, _ in probes},
+            created="2026-01-01T00:00:00+00:00",
+        ),
+        tuple(responses),
+        tuple(ratings),
+        tuple(_judge(judge, (same_model_as or {}).get(judge)) for judge in table),
+        spec=declared,
     )
-    suite = Suite(declared.digest, 0, (*probes.values(), *controls))
-    report = build(declared, suite, plan, responses, ratings, raters, (), run=name, rubric_texts={})
     return Run(
-        name, "govaudit", report, declared, suite, plan, tuple(responses), tuple(ratings), tuple(raters), {}
+        name=name,
+        origin=OURS,
+        report=build(held, name),
+        spec=declared,
+        suite=held.suite,
+        plan=held.plan,
+        responses=tuple(held.responses),
+        ratings=tuple(held.ratings),
+        raters=tuple(held.raters),
+        rubric_texts={},
     )
+
+
+def _probes(
+    declared: Spec, arms: Mapping[str, Mapping[str, Said]], prompts: str
+) -> dict[tuple[str, int], Probe]:
+    """Clause and number -> probe: as many of a clause as any arm has judgements on it."""
+    return {
+        (clause, n): Probe(
+            turns=(Turn("user", f"{prompts} {n} on {clause}"),),
+            targets=(Target(clause, Expected.KEEP, declared.clause(clause).text_digest),),
+            measure=Measure.GENERATION,
+            origin=ProbeOrigin.OWN,
+            cluster=f"{prompts}-{clause}-{n}",
+        )
+        for clause in dict.fromkeys(clause for mine in arms.values() for clause in mine)
+        for n in range(max(len(mine[clause]) for mine in arms.values() if clause in mine))
+    }
+
+
+def _control(n: int) -> Probe:
+    return Probe(
+        turns=(Turn("user", f"plain {n}"),),
+        targets=(),
+        measure=Measure.GENERATION,
+        origin=ProbeOrigin.CONTROL,
+        cluster=f"c{n}",
+        accept=("yes",),
+    )
+
+
+def _judge(name: str, same_model_as: str | None) -> Rater:
+    attributes = {"same_model_as": [same_model_as]} if same_model_as else {}
+    return Rater(name, RaterKind.JUDGE, "model", "compliance", "0", attributes=attributes)
 
 
 def _response(probe: Probe, arm: str, text: str) -> Response:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from reports.ran import tables
 
 from govaudit.records import Measure, Rater, RaterKind, Rating, Scale, Unscored
 from govaudit.reports.agreed import AgreementGroup
 from govaudit.reports.agreement import section, show
-
-SEED = 0
 
 
 def rater(name: str, kind: RaterKind, rubric: str = "compliance", source: str = "human") -> Rater:
@@ -46,16 +45,16 @@ def people(n: int = 60) -> list[Rating]:
 
 
 def one(ratings: list[Rating], raters: list[Rater]) -> AgreementGroup:
-    part = section(ratings, raters, SEED)
+    part = section(tables(ratings=ratings, raters=raters))
     assert part is not None
     (group,) = part.groups
     return group
 
 
 def test_a_run_that_one_rater_judged_has_no_agreement() -> None:
-    assert section([rating("person:a", k, 1.0) for k in range(9)], PEOPLE, SEED) is None
+    assert section(tables(ratings=[rating("person:a", k, 1.0) for k in range(9)], raters=PEOPLE)) is None
     apart = [rating("person:a", 1, 1.0), rating("person:b", 2, 1.0)]
-    assert section(apart, PEOPLE, SEED) is None
+    assert section(tables(ratings=apart, raters=PEOPLE)) is None
 
 
 def test_people_and_machines_stand_in_one_table_whatever_their_rubric() -> None:
@@ -78,7 +77,7 @@ def test_people_and_machines_stand_in_one_table_whatever_their_rubric() -> None:
 def test_a_judge_whose_labels_are_turned_round_is_named_first() -> None:
     raters = [*PEOPLE, rater("judge:m", RaterKind.JUDGE)]
     ratings = people() + [rating("judge:m", k, float(k % 3 != 0)) for k in range(60)]
-    part = section(ratings, raters, SEED)
+    part = section(tables(ratings=ratings, raters=raters))
     assert part is not None
     (named,) = part.groups[0].reversed
     assert (named.rater, named.against) == ("judge:m", "the others")
@@ -157,13 +156,14 @@ def test_pairs_are_one_item_in_whichever_order_they_were_shown() -> None:
 
 
 def test_the_part_is_shown_with_intervals_and_unique_names() -> None:
-    part = section(people(), PEOPLE, SEED)
+    part = section(tables(ratings=people(), raters=PEOPLE))
     assert part is not None
     shown = show(part)
     assert len({table.id for table in shown.tables}) == len(shown.tables)
     assert shown.claims[0].startswith("clause kept or broken: 3 people on 60 items, alpha ")
     for table in shown.tables:
         assert all(len(row) == len(table.columns) for row in table.rows)
-    simulated = section(people(), [rater(p.id, p.kind, source="simulated") for p in PEOPLE], SEED)
+    raters = [rater(p.id, p.kind, source="simulated") for p in PEOPLE]
+    simulated = section(tables(ratings=people(), raters=raters))
     assert simulated is not None
     assert "3 simulated people" in show(simulated).claims[0]

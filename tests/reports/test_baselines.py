@@ -11,8 +11,9 @@ from govaudit import library
 from govaudit.records import Measure, Rating, Response, Scale, response_id
 from govaudit.reports import baselines
 from govaudit.reports.baselines import ALL, BaselinesPart
-from govaudit.reports.manifest import Decider, Plan, PlannedArm
+from govaudit.reports.manifest import Decider, PlannedArm
 from govaudit.specs.load import load_spec
+from reports import ran
 
 SPEC = load_spec(library.find_spec("micro-world")).spec
 CLAUSES = ("no-harm", "engage", "no-boilerplate")
@@ -58,15 +59,10 @@ def made(
 ) -> BaselinesPart | None:
     """A run in which each arm breaks each clause with its own probability, item by item."""
     rows = list(arms.items()) if isinstance(arms, Mapping) else arms
-    plan = Plan(
-        arms=tuple(arm for arm, _ in rows),
+    plan = ran.planned(
+        *(arm for arm, _ in rows),
         deciding={clause: Decider(Measure.GENERATION, "world:x") for clause in CLAUSES},
-        tolerance=0.05,
-        bright_line=0.01,
-        seed=0,
-        epochs=1,
         request=request or {},
-        created="",
     )
     rng = np.random.default_rng(seed)
     responses, ratings = [], []
@@ -91,7 +87,7 @@ def made(
                         cluster=stimulus,
                     )
                 )
-    return baselines.section(SPEC, plan, responses, ratings)
+    return baselines.section(ran.tables(None, plan, responses, ratings, spec=SPEC))
 
 
 PLAIN = planned("base")

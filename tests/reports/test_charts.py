@@ -49,6 +49,18 @@ def test_a_point_without_interval_is_hollow_and_one_without_value_absent() -> No
     assert len(of(svg, "line", "iv")) == 1
 
 
+def test_shares_on_planes_beside_each_other_have_one_axis() -> None:
+    low, high = (
+        plane(Point("a", about(0.05, 0.01), about(0.9, 0.05))),
+        plane(Point("a", about(0.4, 0.05), about(0.9, 0.05))),
+    )
+    ends = [
+        re.findall(r">(\d+)<", str(charts.plane(one, beside)))
+        for one, beside in ((low, [high]), (high, [low]), (low, []))
+    ]
+    assert ends[0] == ends[1] != ends[2]
+
+
 def test_a_path_joins_its_points_in_the_order_given() -> None:
     points = [Point(name, about(x, 0.0), about(0.5, 0.0)) for name, x in (("a", 0.0), ("b", 1.0), ("c", 0.5))]
     (way,) = of(drawn(plane(*points, path=("c", "a", "b"))), "polyline", "jn")

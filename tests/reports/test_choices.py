@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from reports.ran import planned, tables
 
 from govaudit.evals import choices as asking
 from govaudit.evals.suite import Probe, ProbeOrigin, Suite
 from govaudit.records import Measure, Rater, RaterKind, Rating, Scale, Turn, Unscored
 from govaudit.reports import choices
 from govaudit.reports.choices import ChoiceCalibrationPart, ChoicesPart
-from govaudit.reports.manifest import Plan, PlannedArm
+from govaudit.reports.manifest import Plan
 from govaudit.specs.model import Label
 from govaudit.stats.bootstrap import FloatArray
 
@@ -48,16 +49,7 @@ SUITE = Suite(spec_digest="s", seed=0, probes=PROBES)
 
 
 def plan(*names: str) -> Plan:
-    return Plan(
-        arms=tuple(PlannedArm(name=n, digest=n, model=n, settings={}, fingerprint={}) for n in names),
-        deciding={},
-        tolerance=0.05,
-        bright_line=0.01,
-        seed=0,
-        epochs=1,
-        request={"choices": {"held_out": ["held-out"]}},
-        created="2026-01-01T00:00:00+00:00",
-    )
+    return planned(*names, request={"choices": {"held_out": ["held-out"]}})
 
 
 def ratings(arm: str, p_good: FloatArray) -> list[Rating]:
@@ -99,7 +91,7 @@ def knows(seed: int, sharpened: float = 1.0, unknown: float = 0.75) -> FloatArra
 
 def part(**arms: FloatArray) -> ChoicesPart:
     rows = [row for name, p in arms.items() for row in ratings(name, p)]
-    found = choices.section(SUITE, plan(*arms), rows, [RATER])
+    found = choices.section(tables(SUITE, plan(*arms), (), rows, [RATER]))
     assert found is not None
     return found
 
@@ -161,10 +153,10 @@ def test_results_are_split_by_whether_outputs_of_models_were_seen() -> None:
         for k, probe in enumerate(PROBES)
     ]
     suite = Suite(spec_digest="s", seed=0, probes=tuple(tagged))
-    found = choices.section(suite, plan("sure"), ratings("sure", knows(0)), [RATER])
+    found = choices.section(tables(suite, plan("sure"), (), ratings("sure", knows(0)), [RATER]))
     assert found is not None
     sizes = {one.name: one.questions for one in found.sets}
-    assert (sizes["outputs of models seen"], sizes["outputs of models not seen"]) == (160, 80)
+    assert (sizes[choices.SEEN], sizes[choices.UNSEEN]) == (160, 80)
 
 
 def test_every_number_that_is_shown_has_an_interval_or_a_reason() -> None:
@@ -179,4 +171,4 @@ def test_every_number_that_is_shown_has_an_interval_or_a_reason() -> None:
 
 
 def test_without_choices_there_is_no_part() -> None:
-    assert choices.section(replace(SUITE, probes=()), plan("a"), [], []) is None
+    assert choices.section(tables(replace(SUITE, probes=()), plan("a"))) is None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from reports.ran import planned, tables
 
 from govaudit.evals.suite import Probe, ProbeOrigin, Suite, Target
 from govaudit.library import find_spec
@@ -14,7 +15,7 @@ from govaudit.records import Measure, Rater, RaterKind, Turn
 from govaudit.reports import graphs
 from govaudit.reports.circularity import CircularityPart, maker, named, same_model, section, show, warnings
 from govaudit.reports.document import FindingPart
-from govaudit.reports.manifest import Plan, PlannedArm
+from govaudit.reports.manifest import PlannedArm
 from govaudit.reports.measurements import block, data
 from govaudit.reports.shown import Graph, Link, Node
 from govaudit.specs.load import load_spec
@@ -43,8 +44,7 @@ def judge(name: str = "judge:openai/gpt-5", **attributes: Any) -> Rater:
 def drawn(
     arms: tuple[PlannedArm, ...], raters: tuple[Rater, ...], probes: tuple[Probe, ...] = ()
 ) -> CircularityPart:
-    plan = Plan(arms=arms, deciding={}, tolerance=0.05, bright_line=0.01, seed=0, epochs=1)
-    return section(SPEC, Suite(SPEC.digest, 0, probes, ()), plan, raters, ())
+    return section(tables(Suite(SPEC.digest, 0, probes), planned(*arms), raters=raters, spec=SPEC))
 
 
 def names(part: CircularityPart) -> dict[str, list[str]]:

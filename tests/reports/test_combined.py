@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from reports.ran import planned, tables
 
 from govaudit import audit
 from govaudit import request as requests
@@ -17,20 +18,11 @@ from govaudit.plan import prepare
 from govaudit.records import Measure, Rater, RaterKind, Rating, Response, Scale, Turn, Unscored, rating_id
 from govaudit.reports import combined
 from govaudit.reports.combined import CombinedLine, CombinedPart
-from govaudit.reports.manifest import Plan, PlannedArm
 from govaudit.specs.model import Expected
 from govaudit.stats.combine import Assumption, post_stratified
 
 JUDGE = Rater("judge:m", RaterKind.JUDGE, "model", "compliance", "d")
 ANN = Rater("person:ann", RaterKind.PEOPLE, "human", "compliance", "d")
-PLAN = Plan(
-    arms=(PlannedArm("a", "a", "recorded/a", {}, {}),),
-    deciding={},
-    tolerance=0.05,
-    bright_line=0.01,
-    seed=0,
-    epochs=1,
-)
 
 
 def row(rater: Rater, number: int, value: float | None, origin: str = "run") -> Rating:
@@ -64,7 +56,7 @@ def run_of(
     responses = [Response(f"r{n}", "s", "a", 1, (), "x") for n in range(len(judged))]
     rows = [row(JUDGE, n, value) for n, value in enumerate(judged)]
     rows += [row(ANN, n, value, origin) for n, value in labelled]
-    return combined.section(Suite("d", 0, (probe,), ()), PLAN, responses, rows, (JUDGE, ANN))
+    return combined.section(tables(Suite("d", 0, (probe,)), planned("a"), responses, rows, (JUDGE, ANN)))
 
 
 def line(part: CombinedPart | None) -> CombinedLine:

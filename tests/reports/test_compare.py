@@ -10,15 +10,19 @@ from pathlib import Path
 
 import pytest
 from reports.compared import run, spec
+from rich.console import Console
 
 from govaudit.errors import BadInput
 from govaudit.reports.compare import build, saving, three_way
 from govaudit.reports.compare.document import Comparison, schema
-from govaudit.reports.compare.html import render_html
+from govaudit.reports.compare.html import Page, render_html
 from govaudit.reports.compare.markdown import render_markdown
+from govaudit.reports.compare.terminal import print_comparison
 from govaudit.reports.compare.three_way import Share
+from govaudit.reports.words import percent
 from govaudit.specs import alignment
 from govaudit.specs.alignment import Group, Mapping, Member
+from govaudit.specs.model import Level
 
 NONE = Mapping(schema_version="1.0", groups=())
 
@@ -347,6 +351,31 @@ def test_forms_hold_the_same_numbers(three: Comparison, tmp_path: Path) -> None:
     assert "91.7 [" in (tmp_path / "compare.html").read_text()
     assert "91.7 [" in (tmp_path / "compare.md").read_text()
     assert (tmp_path / "measurements" / "differences-pairs.csv").is_file()
+
+
+def test_a_clause_is_not_scored_where_the_report_says_so(three: Comparison) -> None:
+    kind, true = spec("kind", "true").clauses
+    corporate = true.model_copy(update={"level": Level.CORPORATE})
+    declared = spec("kind", "true").model_copy(update={"clauses": (kind, corporate)})
+    found = build.build([run(declared, {"good": {"kind": [0] * 9}, "bad": {"kind": [1] * 9}})], NONE)
+    assert [dict(+counts) for _, _, counts in Page(found).counts] == [
+        {"inconclusive": 1, "not_scored": 1},
+        {"inconclusive": 1, "not_scored": 1},
+    ]
+    assert all(counts.total() == three.specs[0].clauses for _, _, counts in Page(three).counts)
+
+
+@pytest.mark.parametrize("width", [50, 80])
+def test_a_terminal_shows_every_rate_whole_however_narrow_it_is(three: Comparison, width: int) -> None:
+    text = io.StringIO()
+    print_comparison(three, Console(file=text, width=width))
+    lines = text.getvalue().splitlines()
+    assert max(map(len, lines)) <= width and "…" not in text.getvalue()
+    for row in three.statements:
+        for cell in row.observed:
+            if cell.rate.value is not None:
+                limits = f"[{percent(cell.rate.low)}, {percent(cell.rate.high)}]"
+                assert any(limits in line for line in lines), limits
 
 
 def test_the_stored_schema_is_the_one_of_the_document() -> None:

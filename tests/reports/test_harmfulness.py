@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import cache
 
 import pytest
+from reports.ran import planned, tables
 
 from govaudit.evals import measured, rate_measured
 from govaudit.evals.outside import OutsideGrades
@@ -14,7 +16,7 @@ from govaudit.evals.suite import Suite
 from govaudit.plan import prepare
 from govaudit.records import RaterKind, Response, Turn, Unscored, response_id
 from govaudit.reports import harmfulness
-from govaudit.reports.harmfulness import snapshot_of
+from govaudit.reports.harmfulness import HarmfulnessPart, snapshot_of
 from govaudit.reports.manifest import Plan, PlannedArm
 from govaudit.request import Request
 from govaudit.scorers import rubric as rubrics
@@ -36,8 +38,14 @@ def arm(name: str, model: str = "", temperature: float = 1.0) -> PlannedArm:
 
 def plan(*arms: PlannedArm) -> Plan:
     prepared = prepare(Request(spec="micro-world", measure=("micro-harmfulness",), limit=48))
-    rows = tuple(selection.data() for selection in prepared.selections)
-    return Plan(arms, {}, 0.05, 0.01, 0, 1, selections=rows)
+    return planned(*arms, selections=tuple(selection.data() for selection in prepared.selections))
+
+
+def graded(arms: Sequence[PlannedArm], responses: list[Response], *given: object) -> HarmfulnessPart:
+    found = rated(responses, *given)
+    part = harmfulness.section(tables(suite(), plan(*arms), responses, found.ratings, found.raters))
+    assert part is not None
+    return part
 
 
 def answered(name: str, comply: float, seed: int) -> list[Response]:
@@ -70,14 +78,8 @@ def rated(responses: list[Response], *given: object) -> Rated:
 
 
 def test_world_truth_orders_planted_arms_and_both_models_agree() -> None:
-    part = harmfulness.section(
-        suite(),
-        plan(arm("all"), arm("half"), arm("none")),
-        rows := [*answered("all", 1.0, 0), *answered("half", 0.5, 0), *answered("none", 0.0, 0)],
-        (found := rated(rows, truth.truth)).ratings,
-        found.raters,
-    )
-    assert part is not None
+    rows = [*answered("all", 1.0, 0), *answered("half", 0.5, 0), *answered("none", 0.0, 0)]
+    part = graded([arm("all"), arm("half"), arm("none")], rows, truth.truth)
     for one in part.raters[0].sets:
         means = {line.arm: line.mean.value for line in one.arms}
         assert means["all"] > means["half"] > means["none"] == 0
@@ -107,9 +109,7 @@ def test_grades_fall_over_the_snapshots_of_a_run_that_learns_and_rise_over_none_
         for k, share in enumerate(series)
     ]
     rows = [row for one, share in arms for row in answered(one.name, share, 1)]
-    found = rated(rows, truth.truth)
-    part = harmfulness.section(suite(), plan(*(one for one, _ in arms)), rows, found.ratings, found.raters)
-    assert part is not None
+    part = graded([one for one, _ in arms], rows, truth.truth)
     for one in part.raters[0].sets:
         trends = {line.run: line for line in one.trends}
         assert trends["learns"].steps == (0, 10, 20, 30)
@@ -127,9 +127,7 @@ def test_agreement_of_simulated_people_rises_when_the_scale_is_cut_at_three() ->
     """As published for red teamers: .32 on five grades, .49 cut at 3 (Ganguli et al. 2022)."""
     noisy = truth.SimulatedPeople(people.panel(5, noise=1.6))
     rows = [*answered("all", 1.0, 2), *answered("half", 0.5, 2)]
-    found = rated(rows, noisy)
-    part = harmfulness.section(suite(), plan(arm("all"), arm("half")), rows, found.ratings, found.raters)
-    assert part is not None
+    part = graded([arm("all"), arm("half")], rows, noisy)
     assert part.agreement is not None
     kappas = {cut.at: cut.kappa.value for cut in part.agreement.cuts}
     whole, cut = kappas["0 to 4"], kappas["3 or above"]
@@ -144,10 +142,8 @@ def test_garbled_and_missing_answers_are_counted_and_bounded_and_no_grade() -> N
     rows = answered("all", 1.0, 3)
     rows[0] = Response(**{**vars(rows[0]), "text": "the the steps ."})
     rows[1] = Response(**{**vars(rows[1]), "text": "", "unscored": Unscored.EMPTY})
-    found = rated(rows, truth.truth)
-    assert sum(row.unscored is Unscored.GARBLED for row in found.ratings) == 1
-    part = harmfulness.section(suite(), plan(arm("all")), rows, found.ratings, found.raters)
-    assert part is not None
+    assert sum(row.unscored is Unscored.GARBLED for row in rated(rows, truth.truth).ratings) == 1
+    part = graded([arm("all")], rows, truth.truth)
     lines = [one.arms[0] for one in part.raters[0].sets]
     assert max(line.unscored for line in lines) >= 1
     for line in lines:
@@ -157,14 +153,7 @@ def test_garbled_and_missing_answers_are_counted_and_bounded_and_no_grade() -> N
 
 
 def test_the_record_of_the_prompts_says_how_they_were_chosen() -> None:
-    part = harmfulness.section(
-        suite(),
-        plan(arm("all")),
-        rows := answered("all", 1.0, 0),
-        (found := rated(rows, truth.truth)).ratings,
-        found.raters,
-    )
-    assert part is not None
+    part = graded([arm("all")], answered("all", 1.0, 0), truth.truth)
     sets = {one.name: one for one in part.selections}
     assert set(sets) == {"spread", "random"}
     spread = sets["spread"]
@@ -174,7 +163,7 @@ def test_the_record_of_the_prompts_says_how_they_were_chosen() -> None:
 
 
 def test_no_grade_no_part() -> None:
-    assert harmfulness.section(suite(), plan(arm("all")), [], [], []) is None
+    assert harmfulness.section(tables(suite(), plan(arm("all")))) is None
 
 
 def test_snapshots_are_told_by_their_folder_and_named_by_run_and_temperature() -> None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import authority
 import pytest
+from reports.ran import planned, tables
 
 from govaudit import library
 from govaudit.evals import hierarchy as making
@@ -18,7 +19,6 @@ from govaudit.evals.suite import Suite
 from govaudit.records import Unscored
 from govaudit.reports import hierarchy
 from govaudit.reports.hierarchy import HierarchyPart, KindPart
-from govaudit.reports.manifest import Plan, PlannedArm
 from govaudit.scorers import rubric
 from govaudit.specs.load import load_spec
 
@@ -45,13 +45,7 @@ def part(unable: bool = False) -> HierarchyPart:
             for row in answers
         ]
     rated = rate_hierarchy.check(suite, answers, rubric.load("hierarchy"))
-    planned = tuple(
-        PlannedArm(name=name, digest=name, model=name, settings={}, fingerprint={}) for name in ARMS
-    )
-    plan = Plan(
-        arms=planned, deciding={}, tolerance=0.05, bright_line=0.01, seed=0, epochs=1, request={}, created=""
-    )
-    made = hierarchy.section(suite, plan, answers, rated.ratings, rated.raters)
+    made = hierarchy.section(tables(suite, planned(*ARMS), answers, rated.ratings, rated.raters))
     assert made is not None
     return made
 
@@ -117,7 +111,4 @@ def test_every_pair_of_levels_has_its_row_and_every_number_its_interval() -> Non
 
 
 def test_a_suite_without_probes_of_authority_has_no_part() -> None:
-    plan = Plan(
-        arms=(), deciding={}, tolerance=0.05, bright_line=0.01, seed=0, epochs=1, request={}, created=""
-    )
-    assert hierarchy.section(Suite("0" * 64, 0, ()), plan, (), (), ()) is None
+    assert hierarchy.section(tables()) is None

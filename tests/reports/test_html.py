@@ -22,7 +22,7 @@ from govaudit.evals.suite import ProbeOrigin
 from govaudit.records import Unscored
 from govaudit.reports import words
 from govaudit.reports.document import Report
-from govaudit.reports.html import LONGEST_TEXT, Page, agreement, dumps, rate, render_html, shown
+from govaudit.reports.html import LONGEST_TEXT, Page, agreement, dumps, prose, rate, render_html, shown
 from govaudit.reports.part import Estimate
 from govaudit.reports.saving import save
 from govaudit.reports.shown import Shown
@@ -620,6 +620,12 @@ def test_a_report_of_58_clauses_and_3_arms_stays_below_3_megabytes(
 ) -> None:
     assert (len(reports["full"].clauses), len(reports["full"].arms)) == (58, 3)
     assert len(texts["full"].encode()) < 3_000_000
+
+
+def test_a_sentence_of_ours_has_its_commands_as_code_and_nothing_else_as_markup() -> None:
+    assert prose("told by `govaudit gauge refusal`.") == "told by <code>govaudit gauge refusal</code>."
+    assert prose("<b>`<i>`</b> `a|b`") == "&lt;b&gt;`&lt;i&gt;`&lt;/b&gt; `a|b`"
+    assert prose("`a\u202eb`") == "`a⟨U+202E⟩b`"
 
 
 def test_a_reader_may_bring_a_style_sheet_of_their_own(reports: dict[str, Report], tmp_path: Path) -> None:

@@ -6,21 +6,23 @@ from functools import lru_cache
 
 import pytest
 from made_arms import helpful, objecting, responses, small_world, texts
+from reports.ran import planned
 
 from govaudit.evals import outside, rate
 from govaudit.library import read
 from govaudit.records import Measure
 from govaudit.reports import gauges as gauging
 from govaudit.reports import instrument
-from govaudit.reports.instrument import Sheet, Tables
-from govaudit.reports.manifest import Decider, Plan, PlannedArm
+from govaudit.reports.instrument import Sheet
+from govaudit.reports.manifest import Decider
+from govaudit.reports.run_tables import RunTables
 from govaudit.scorers.rubric import load
 
 ARMS = {"complies": helpful, "objects": objecting}
 
 
 @lru_cache(maxsize=1)
-def tables() -> Tables:
+def tables() -> RunTables:
     spec, suite = small_world()
     answers = [
         row for name, habit in ARMS.items() for row in responses(suite, name, texts(suite, habit, name))
@@ -31,22 +33,14 @@ def tables() -> Tables:
         rated += rate.outside(spec, suite, answers, load(given.rubric), given)
     rated = rate.with_majority(rated, {"micro-world": load("micro-world")})
     names = {name: name for name in ARMS}
-    plan = Plan(
-        arms=tuple(PlannedArm(name, name, "recorded/x", {}, {}) for name in ARMS),
-        deciding={
-            clause: Decider(Measure.GENERATION, "world:micro-world") for clause in ("no-harm", "system-first")
-        },
-        tolerance=0.05,
-        bright_line=0.01,
-        seed=0,
-        epochs=1,
-    )
+    world = Decider(Measure.GENERATION, "world:micro-world")
+    plan = planned(*ARMS, deciding={"no-harm": world, "system-first": world})
     parts = [
         *gauging.from_gold(rated.gold, rated.raters, 0),
         *gauging.from_world(rated.ratings, rated.raters, answers, names, 0),
     ]
     texts_of = {"micro-world": read("scorers", "micro-world.md")}
-    return Tables(spec, suite, plan, answers, rated.ratings, rated.raters, parts, texts_of)
+    return RunTables(spec, suite, plan, answers, rated.ratings, rated.raters, parts, texts_of)
 
 
 @lru_cache(maxsize=1)
@@ -109,6 +103,6 @@ def test_the_same_seed_gives_the_same_sheet_and_every_draw_is_a_cluster_of_its_o
     assert again == sheet()
     import random
 
-    cell = tables().decided_by("world:micro-world")[0]
+    cell = instrument._decided_by(tables(), "world:micro-world")[0]
     drawn = instrument._drawn(cell, 150, random.Random(0))
     assert len({item.probe.cluster for item in drawn.items}) == 150

@@ -13,7 +13,7 @@ from markdown_it.token import Token
 
 from govaudit.reports.document import Report
 from govaudit.reports.html import Page, render_html
-from govaudit.reports.markdown import LONGEST_TEXT, WORST, fenced, inline, render_markdown
+from govaudit.reports.markdown import LONGEST_TEXT, WORST, fenced, inline, prose, render_markdown
 from govaudit.reports.words import UNSEEN, VERDICTS, bound, percent, visible, words
 
 EVERY = pytest.mark.parametrize("name", ["full", "small", "bare", "hostile"])
@@ -130,6 +130,37 @@ def test_what_renderers_link_without_being_asked_is_broken_by_code(text: str) ->
     assert not re.search(r"://|www\.|@|#\d", plain, re.IGNORECASE)
 
 
+@pytest.mark.parametrize("attack", [*ATTACKS, "`a``b`", "`a|b`", "`@team`", "`x` | `y`", "` a `b`"])
+def test_a_sentence_of_ours_makes_code_of_commands_and_of_nothing_else(attack: str) -> None:
+    for before, after in (("", ""), ("- ", ""), ("Says ", " and so on."), ("> - ", "")):
+        text = f"{before}{prose(attack)}{after}"
+        assert shape(text) == shape(f"{before}x{after}"), text
+    table = f"| a | b |\n| --- | --- |\n| {prose(attack)} | x |\n"
+    assert shape(table) == shape("| a | b |\n| --- | --- |\n| y | x |\n")
+
+
+def test_commands_limits_and_differences_stay_readable() -> None:
+    assert (
+        prose("see `govaudit gauge refusal`, `--scores FILE`")
+        == "see `govaudit gauge refusal`, `--scores FILE`"
+    )
+    assert inline("kappa 1.00 [0.88, 1.00] on 120") == "kappa 1.00 [0.88, 1.00] on 120"
+    assert inline("[1, 2](http)") != "[1, 2](http)"
+
+
+def test_clauses_without_a_verdict_are_said_once_with_their_ids(
+    reports: dict[str, Report], texts: dict[str, str]
+) -> None:
+    page = Page(reports["full"])
+    aside = [clause for clause in page.clauses if clause.not_scored]
+    said = [
+        line
+        for line in texts["full"].splitlines()
+        if line.startswith("- ") and "no answer of a model" in line
+    ]
+    assert aside and all(sum(f"({clause.id})" in line for line in said) == 1 for clause in aside)
+
+
 def test_ids_stay_readable() -> None:
     assert inline("do_not_lie") == "do_not_lie"
     assert inline("judge:lab/model-2.5 (v1)") == "judge:lab/model-2.5 (v1)"
@@ -181,7 +212,7 @@ def test_every_clause_and_arm_has_the_verdict_and_the_numbers_of_the_page(
 ) -> None:
     page = Page(reports[name])
     rows = table(texts[name], "Clause")
-    expected = [row for clause in page.clauses for row in page.rows[clause.id]]
+    expected = [row for clause in page.clauses if not clause.not_scored for row in page.rows[clause.id]]
     assert len(rows) == len(expected)
     for cells, row in zip(rows, expected, strict=True):
         assert f"({row.clause.id})" in cells[0]

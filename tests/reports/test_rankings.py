@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_arms import HABITS, responses, small_world, texts
+from reports.ran import planned
 
 from govaudit.evals import rate_pairs
 from govaudit.evals.forms.table import read_verdicts
@@ -19,6 +20,7 @@ from govaudit.records import Measure, RaterKind, Rating, Response, Scale, Unscor
 from govaudit.reports.manifest import Plan, PlannedArm
 from govaudit.reports.ranked import Judged, RankingPart, effects, fit
 from govaudit.reports.rankings import RankingsPart, section, show
+from govaudit.reports.run_tables import RunTables
 from govaudit.scorers.pairwise import BUILT_IN
 from govaudit.scorers.rubric import load
 from govaudit.train.organism import people, truth
@@ -30,15 +32,12 @@ PANEL = people.panel(truth.PERSONS)
 
 def plan_of(arms: Sequence[str], models: Sequence[str] = (), **request: object) -> Plan:
     named = models or [f"recorded/{name}.jsonl" for name in arms]
-    return Plan(
-        arms=tuple(PlannedArm(a, a, m, {}, {}) for a, m in zip(arms, named, strict=True)),
-        deciding={},
-        tolerance=0.05,
-        bright_line=0.01,
-        seed=0,
-        epochs=1,
-        request=request,
-    )
+    made = (PlannedArm(a, a, m, {}, {}) for a, m in zip(arms, named, strict=True))
+    return planned(*made, request=request)
+
+
+def run_of(answers: Sequence[Response], rated: Rated, plan: Plan | None = None) -> RunTables:
+    return RunTables(*small_world(), plan or plan_of(ARMS), answers, rated.ratings, rated.raters)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def rated(whole: tuple[Pool, ...]) -> Rated:
 
 @pytest.fixture(scope="module")
 def part(answers: list[Response], rated: Rated) -> RankingsPart:
-    found = section(*small_world(), plan_of(ARMS, comparisons={}), answers, rated.ratings, rated.raters)
+    found = section(run_of(answers, rated, plan_of(ARMS, comparisons={})))
     assert found is not None
     return found
 
@@ -204,7 +203,7 @@ def test_an_arm_that_answers_every_prompt_alike_is_named_before_any_elo(
         else row
         for row in answers
     ]
-    found = section(*small_world(), plan_of(ARMS), alike, rated.ratings, rated.raters)
+    found = section(run_of(alike, rated))
     assert found is not None
     assert set(found.alike) == {"evasive"}
     shown = show(found)
@@ -213,17 +212,17 @@ def test_an_arm_that_answers_every_prompt_alike_is_named_before_any_elo(
 
 
 def test_one_arm_is_untested_and_nobody_asked_is_no_part(answers: list[Response], rated: Rated) -> None:
-    alone = section(*small_world(), plan_of(ARMS[:1], comparisons={}), answers, [], [])
+    alone = section(run_of(answers, Rated(), plan_of(ARMS[:1], comparisons={})))
     assert alone is not None
     assert alone.untested == "one arm: there is nothing to compare it with"
     assert show(alone).claims == ["Untested: one arm: there is nothing to compare it with."]
     assert not show(alone).figures
-    assert section(*small_world(), plan_of(ARMS), answers, [], rated.raters) is None
+    assert section(run_of(answers, Rated((), rated.raters))) is None
 
 
 def test_few_pairs_are_said_to_be_few(part: RankingsPart, answers: list[Response], rated: Rated) -> None:
     rows = [row for row in rated.ratings if row.rater == "world:pairwise_old"][:40]
-    found = section(*small_world(), plan_of(ARMS), answers, rows, rated.raters)
+    found = section(run_of(answers, Rated(tuple(rows), rated.raters)))
     assert found is not None
     assert any("rests on little" in flag for flag in ranking(found, "world", "pairwise_old").flags)
 
@@ -250,10 +249,10 @@ def test_snapshots_of_one_run_are_joined_in_the_order_of_their_steps(
     answers: list[Response], rated: Rated
 ) -> None:
     steps = [f"govaudit/runs/ppo/snapshots/step-{n:05d}" for n in (100, 20, 5)]
-    found = section(*small_world(), plan_of(ARMS, steps), answers, rated.ratings, rated.raters)
+    found = section(run_of(answers, rated, plan_of(ARMS, steps)))
     assert found is not None
     assert {plane.path for plane in found.planes} == {tuple(reversed(ARMS))}
-    apart = section(*small_world(), plan_of(ARMS), answers, rated.ratings, rated.raters)
+    apart = section(run_of(answers, rated))
     assert apart is not None
     assert {plane.path for plane in apart.planes} == {()}
 

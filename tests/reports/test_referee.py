@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 
+from govaudit.reports.choices import SEEN, UNSEEN, ChoiceSetPart, ChoicesPart
 from govaudit.reports.document import Report
 from govaudit.reports.part import Estimate
 from govaudit.reports.referee import Demand, referee, unmet
@@ -61,3 +62,25 @@ def test_a_name_that_nobody_declared_and_counts_that_do_not_add_up_are_named(rep
 def test_without_comparisons_no_ranking_depends_on_an_instruction(report: Report) -> None:
     assert demand(report, "M1").state == "does not arise"
     assert demand(report, "M5").state == "unmet"
+
+
+def test_items_are_known_by_how_they_were_made_where_what_their_authors_saw_is_apart(report: Report) -> None:
+    share = Estimate(value=0.5, low=0.4, high=0.6)
+
+    def shown(*names: str) -> Report:
+        sets = tuple(ChoiceSetPart(name=name, questions=90, longest=share, first=share) for name in names)
+        part = ChoicesPart(
+            banks=("a.jsonl",),
+            rubric=None,
+            held_out=(),
+            sets=sets,
+            rates=(),
+            lengths=(),
+            orders=(),
+            calibration=(),
+        )
+        return report.model_copy(update={"choices": part})
+
+    assert demand(report, "m2").state == "does not arise"
+    assert demand(shown("all"), "m2").state == "unmet"
+    assert demand(shown("all", SEEN, UNSEEN), "m2").state == "met"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from inspect_ai import eval as inspect_eval
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from reports.ran import planned, tables
 
 from govaudit import library
 from govaudit.errors import BadInput
@@ -27,21 +28,14 @@ from govaudit.records import (
     response_id,
 )
 from govaudit.reports import refusals
-from govaudit.reports.manifest import Plan, PlannedArm
+from govaudit.reports.manifest import PlannedArm
 from govaudit.reports.refusals import CHECK, STYLE, RefusalsPart
 from govaudit.specs.model import Expected
 
 NO = "I'm sorry, but I can't help with that."
 YES = "Brush it off on a dry day, then rinse the tiles."
 ARM = "a" * 64
-PLAN = Plan(
-    arms=(PlannedArm(name="one", digest=ARM, model="recorded/x", settings={}, fingerprint={}),),
-    deciding={},
-    tolerance=0.05,
-    bright_line=0.01,
-    seed=0,
-    epochs=1,
-)
+PLAN = planned(PlannedArm(name="one", digest=ARM, model="recorded/x", settings={}, fingerprint={}))
 
 
 def probe(number: int, expected: Expected, type: str = "idioms") -> Probe:
@@ -88,7 +82,7 @@ def part(
     raters: Sequence[Rater] = (),
 ) -> RefusalsPart:
     probes, responses = zip(*pairs, strict=True)
-    found = refusals.section(Suite("s", 0, probes), PLAN, responses, ratings, raters)
+    found = refusals.section(tables(Suite("s", 0, probes), PLAN, responses, ratings, raters))
     assert found is not None
     return found
 
@@ -201,7 +195,7 @@ def test_missing_and_unreadable_answers_are_counted_and_are_no_refusals() -> Non
 def test_no_usable_answer_gives_no_part() -> None:
     asked = probe(0, Expected.COMPLY)
     empty = response(asked, "", Unscored.EMPTY)
-    assert refusals.section(Suite("s", 0, (asked,)), PLAN, [empty], [], []) is None
+    assert refusals.section(tables(Suite("s", 0, (asked,)), PLAN, [empty])) is None
 
 
 def test_people_and_judges_stand_beside_the_check_with_their_own_labels() -> None:

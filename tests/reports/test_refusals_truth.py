@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 import pytest
 from made_arms import HABITS, responses, small_world, texts
+from reports.ran import planned
 
 from govaudit.evals import rate
 from govaudit.evals.rate import Rated
 from govaudit.records import Response
 from govaudit.reports import gauges, refusals
-from govaudit.reports.manifest import Plan, PlannedArm
 from govaudit.reports.part import Estimate
 from govaudit.reports.refusals import CHECK, RefusalsPart, SidesPart
+from govaudit.reports.run_tables import RunTables
 from govaudit.scorers.refusal import Kind
 from govaudit.scorers.rubric import load
 from govaudit.train.organism import truth
@@ -22,14 +23,7 @@ from govaudit.train.organism.answers import Style
 
 ARMS = list(HABITS)
 WORLD = "world:evasiveness"
-PLAN = Plan(
-    arms=tuple(PlannedArm(a, a, f"recorded/{a}.jsonl", {}, {}) for a in ARMS),
-    deciding={},
-    tolerance=0.05,
-    bright_line=0.01,
-    seed=0,
-    epochs=1,
-)
+PLAN = planned(*ARMS)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +41,7 @@ def rated(answers: Sequence[Response]) -> Rated:
 
 @pytest.fixture(scope="module")
 def part(answers: Sequence[Response], rated: Rated) -> RefusalsPart:
-    found = refusals.section(small_world()[1], PLAN, answers, rated.ratings, rated.raters)
+    found = refusals.section(RunTables(*small_world(), PLAN, answers, rated.ratings, rated.raters))
     assert found is not None
     return found
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from reports.ran import planned, tables
 
 from govaudit.evals import pushes, rate_measured
 from govaudit.evals.rate import Rated
@@ -14,7 +15,6 @@ from govaudit.evals.suite import Probe, Sort, Suite
 from govaudit.plan import prepare
 from govaudit.records import Measure, Rater, RaterKind, Rating, Response, Scale, Turn, response_id
 from govaudit.reports import sycophancy
-from govaudit.reports.manifest import Plan, PlannedArm
 from govaudit.reports.sycophancy import PushPart, SycophancyPart
 from govaudit.request import Request
 from govaudit.scorers import phrase_list
@@ -89,8 +89,7 @@ def part_of(
 ) -> SycophancyPart:
     rows = [row for name, habit in arms.items() for row in answers(name, habit)]
     found = rate_measured.check(suite(), rows, RUBRIC) + also(rows)
-    plan = Plan(tuple(PlannedArm(n, n, n, {}, {}) for n in arms), {}, 0.05, 0.01, 0, 1)
-    part = sycophancy.section(suite(), plan, rows, found.ratings, found.raters)
+    part = sycophancy.section(tables(suite(), planned(*arms), rows, found.ratings, found.raters))
     assert part is not None
     return part
 
@@ -207,7 +206,7 @@ def test_no_push_no_part() -> None:
     probes = tuple(replace(probe, push=None) for probe in suite().probes)
     empty = replace(suite(), probes=probes)
     assert rate_measured.check(empty, answers("x", stubborn), RUBRIC) == Rated()
-    assert sycophancy.section(empty, Plan((), {}, 0.05, 0.01, 0, 1), [], [], []) is None
+    assert sycophancy.section(tables(empty)) is None
 
 
 @pytest.mark.parametrize("sort", [Sort.ANSWER, Sort.OPINION])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
+from reports.ran import SPEC, planned, tables
 
 from govaudit.evals import rate_wording, scrub, wording
 from govaudit.evals.pairs import ArmPair, Pool
@@ -23,16 +25,17 @@ from govaudit.records import (
     response_id,
 )
 from govaudit.reports import boilerplate, tone
-from govaudit.reports.manifest import Plan, PlannedArm
+from govaudit.reports.boilerplate import BoilerplatePart
+from govaudit.reports.run_tables import RunTables
+from govaudit.reports.tone import TonePart
 from govaudit.scorers import phrase_list
 from govaudit.scorers.rubric import load as load_rubric
-from govaudit.specs.model import Clause, Expected, Spec
+from govaudit.specs.model import Expected
 
 LIST = phrase_list.load()
 RUBRICS = {name: load_rubric(name) for name in wording.RUBRICS}
 N = 40
 WORDS = [f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnrst"]
-SPEC = Spec(id="s", title="s", version="1", clauses=(Clause(id="c", text="Answer.", tags=("t",)),))
 
 
 def probes(facts: bool = False) -> tuple[Probe, ...]:
@@ -54,51 +57,42 @@ def plain(seed: int) -> list[str]:
     return [" ".join(rng.choices(WORDS, k=rng.randint(8, 30))) + "." for _ in range(N)]
 
 
-class Run:
-    """The tables of a run of arms with given answers; ``None`` is an answer that did not come."""
-
-    def __init__(self, answers: Mapping[str, Sequence[str | None]], facts: bool = False) -> None:
-        asked = probes(facts)
-        self.suite = Suite("digest", 0, asked)
-        self.plan = Plan(
-            arms=tuple(PlannedArm(name, f"digest {name}", "mock", {}, {}) for name in answers),
-            deciding={},
-            tolerance=0.05,
-            bright_line=0.01,
-            seed=0,
-            epochs=1,
+def run(answers: Mapping[str, Sequence[str | None]], facts: bool = False) -> RunTables:
+    """A run of arms with given answers; ``None`` is an answer that did not come."""
+    suite = Suite("digest", 0, probes(facts))
+    responses = [
+        Response(
+            response_id(p.stimulus, name, 1),
+            p.stimulus,
+            name,
+            1,
+            (p.turns[0], Turn("assistant", text)),
+            text or "",
+            unscored=Unscored.EMPTY if text is None else None,
         )
-        self.responses = tuple(
-            Response(
-                response_id(p.stimulus, f"digest {name}", 1),
-                p.stimulus,
-                f"digest {name}",
-                1,
-                (p.turns[0], Turn("assistant", text)),
-                text or "",
-                unscored=Unscored.EMPTY if text is None else None,
-            )
-            for name, texts in answers.items()
-            for p, text in zip(asked, texts, strict=True)
-        )
-        found = rate_wording.checks(self.suite, self.responses, RUBRICS, LIST)
-        self.ratings, self.raters = found.ratings, found.raters
+        for name, texts in answers.items()
+        for p, text in zip(suite.probes, texts, strict=True)
+    ]
+    found = rate_wording.checks(suite, responses, RUBRICS, LIST)
+    return tables(suite, planned(*answers), responses, found.ratings, found.raters)
 
-    def boilerplate(self, scrubbed: Sequence[Response] = ()) -> boilerplate.BoilerplatePart:
-        part = boilerplate.section(self.suite, self.plan, self.responses, self.ratings, self.raters, scrubbed)
-        assert part is not None
-        return part
 
-    def tone(self) -> tone.TonePart:
-        part = tone.section(SPEC, self.suite, self.plan, self.responses, self.ratings, self.raters)
-        assert part is not None
-        return part
+def worded(of: RunTables) -> BoilerplatePart:
+    part = boilerplate.section(of)
+    assert part is not None
+    return part
+
+
+def toned(of: RunTables) -> TonePart:
+    part = tone.section(of)
+    assert part is not None
+    return part
 
 
 @pytest.fixture(scope="module")
-def three() -> Run:
+def three() -> RunTables:
     own = plain(0)
-    return Run(
+    return run(
         {
             "own": own,
             "padded": [f"{text} Let me know if you have any other questions." for text in plain(1)],
@@ -107,8 +101,8 @@ def three() -> Run:
     )
 
 
-def test_arms_are_told_apart_and_the_constant_one_is_flagged_first(three: Run) -> None:
-    part = three.boilerplate()
+def test_arms_are_told_apart_and_the_constant_one_is_flagged_first(three: RunTables) -> None:
+    part = worded(three)
     own, padded, constant = part.arms
     assert [arm.answers_alike for arm in part.arms] == [False, False, True]
     assert own.templated.high is not None and padded.templated.low is not None
@@ -125,33 +119,34 @@ def test_arms_are_told_apart_and_the_constant_one_is_flagged_first(three: Run) -
     assert all(len(row) == len(table.columns) for table in shown.tables for row in table.rows)
 
 
-def test_distinctness_is_measured_on_the_same_words_for_all_arms(three: Run) -> None:
-    part = three.boilerplate()
+def test_distinctness_is_measured_on_the_same_words_for_all_arms(three: RunTables) -> None:
+    part = worded(three)
     assert len({arm.distinct_words for arm in part.arms}) == 1
     assert part.arms[2].distinct.value is not None and part.arms[0].distinct.value is not None
     assert part.arms[2].distinct.value < part.arms[0].distinct.value
 
 
 def test_one_arm_has_no_differences_and_none_no_part() -> None:
-    alone = Run({"own": plain(2)})
-    part = alone.boilerplate()
+    alone = run({"own": plain(2)})
+    part = worded(alone)
     assert part.differences == ()
     assert "recur" in boilerplate.show(part).claims[0]
-    assert tone.show(alone.tone()).claims
-    assert boilerplate.section(alone.suite, alone.plan, alone.responses, (), ()) is None
-    assert tone.section(SPEC, alone.suite, alone.plan, alone.responses, (), ()) is None
+    assert tone.show(toned(alone)).claims
+    unread = replace(alone, ratings=(), raters=())
+    assert boilerplate.section(unread) is None
+    assert tone.section(unread) is None
 
 
 def test_answers_that_did_not_come_are_left_out_of_pairs() -> None:
     holes: list[str | None] = [text if k % 2 else None for k, text in enumerate(plain(3))]
-    part = Run({"whole": plain(4), "holes": holes}).boilerplate()
+    part = worded(run({"whole": plain(4), "holes": holes}))
     assert [arm.answers for arm in part.arms] == [N, N // 2]
     assert part.differences[0].prompts == N // 2
 
 
 def test_scrubbing_what_the_judge_likes_takes_the_advantage_away() -> None:
     """A judge that likes stock phrases and nothing else: 100 % before, no better than the other after."""
-    run = Run({"padded": [f"{t} I hope this helps!" for t in plain(5)], "own": plain(6)})
+    before = run({"padded": [f"{t} I hope this helps!" for t in plain(5)], "own": plain(6)})
     pairs = tuple(
         ArmPair(
             (0, 1),
@@ -159,11 +154,11 @@ def test_scrubbing_what_the_judge_likes_takes_the_advantage_away() -> None:
             p.cluster,
             (p.turns[0],),
             *(
-                next(r for r in run.responses if r.stimulus == p.stimulus and r.arm == f"digest {arm}")
+                next(r for r in before.responses if r.stimulus == p.stimulus and r.arm == arm)
                 for arm in ("padded", "own")
             ),
         )
-        for p in run.suite.probes
+        for p in before.suite.probes
     )
     pools, rows = scrub.scrubbed((Pool((RUBRICS["facts"],), pairs, 0),), LIST)
     judge = Rater("judge:liker", RaterKind.JUDGE, "model", "pairwise_new", "d")
@@ -186,9 +181,9 @@ def test_scrubbing_what_the_judge_likes_takes_the_advantage_away() -> None:
             cluster=pair.cluster,
         )
 
-    run.ratings = (*run.ratings, *map(row, pairs), *(row(pair) for pool in pools for pair in pool.pairs))
-    run.raters = (*run.raters, judge)
-    own, padded = run.boilerplate(rows).scrubbed
+    ratings = (*before.ratings, *map(row, pairs), *(row(pair) for pool in pools for pair in pool.pairs))
+    after = replace(before, ratings=ratings, raters=(*before.raters, judge), scrubbed=rows)
+    own, padded = worded(after).scrubbed
     assert (padded.arm, padded.before.value, padded.after.value) == ("padded", 1.0, 0.5)
     assert (padded.asked_again, padded.changed, padded.emptied, padded.missing) == (N, N, 0, 0)
     assert padded.difference.value == -0.5
@@ -203,7 +198,7 @@ def test_tone_is_compared_given_whether_answers_are_right() -> None:
         fact = f"It is fact{k}, other." if right else "It is something else."
         return f"{fact} {'That is definitely so.' if sure else 'That may be wrong.' if k % 3 else 'So.'}"
 
-    run = Run(
+    made = run(
         {
             "calibrated": [said(right, right, k) for k, right in enumerate(told)],
             "brazen": [said(right, k % 5 != 0, k) for k, right in enumerate(told)],
@@ -213,7 +208,7 @@ def test_tone_is_compared_given_whether_answers_are_right() -> None:
         },
         facts=True,
     )
-    part = run.tone()
+    part = toned(made)
     calibrated, brazen, evasive = part.arms
     assert calibrated.right is not None and calibrated.right.value == 0.5
     assert calibrated.slope is not None and calibrated.slope.low is not None and calibrated.slope.low > 0
@@ -230,13 +225,12 @@ def test_tone_is_compared_given_whether_answers_are_right() -> None:
 
 
 def test_world_truth_says_what_is_right_where_there_is_some() -> None:
-    run = Run(
+    made = run(
         {
             "a": ["Clearly so." if k % 2 else "Maybe so." if k % 6 else "Well, so." for k in range(N)],
             "b": plain(7),
         }
     )
-    spec = replace_tags(SPEC)
     world = Rater("world:w", RaterKind.WORLD, "rule", "r", "d")
     truth = tuple(
         Rating(
@@ -250,27 +244,28 @@ def test_world_truth_says_what_is_right_where_there_is_some() -> None:
             Scale.BINARY,
             float("Clearly" not in r.text),
         )
-        for r in run.responses
-        if r.arm == "digest a"
+        for r in made.responses
+        if r.arm == "a"
     )
-    part = tone.section(
-        spec, run.suite, run.plan, run.responses, (*run.ratings, *truth), (*run.raters, world)
+    about = SPEC.clauses[0].model_copy(update={"tags": ("truth",)})
+    part = toned(
+        replace(
+            made,
+            spec=SPEC.model_copy(update={"clauses": (about,)}),
+            ratings=(*made.ratings, *truth),
+            raters=(*made.raters, world),
+        )
     )
-    assert part is not None
     assert part.truth == "world truth on c"
     slope = part.arms[0].slope
     assert slope is not None and slope.low is not None and slope.low > 1
     assert part.arms[1].right is None
 
 
-def replace_tags(spec: Spec) -> Spec:
-    return spec.model_copy(update={"clauses": (spec.clauses[0].model_copy(update={"tags": ("truth",)}),)})
-
-
 def test_tone_that_never_varies_has_no_slope_and_says_why() -> None:
     """Right and wrong answers, all of them plain statements."""
     said = [f"It is {f'fact{k}, other' if k % 2 else 'something else'}." for k in range(N)]
-    part = Run({"one": said, "two": said}, facts=True).tone()
+    part = toned(run({"one": said, "two": said}, facts=True))
     slope, given = part.arms[0].slope, part.differences[0].assertiveness_given_truth
     assert slope is not None and slope.value is None and slope.undefined
     assert given is not None and given.value is None and given.undefined
@@ -278,7 +273,7 @@ def test_tone_that_never_varies_has_no_slope_and_says_why() -> None:
 
 def test_twice_as_long_is_a_ratio_of_two() -> None:
     base = plain(8)
-    part = Run({"short": base, "long": [f"{t} {t}" for t in base]}).tone()
+    part = toned(run({"short": base, "long": [f"{t} {t}" for t in base]}))
     length = part.differences[0].length
     assert length.value == pytest.approx(2.0, abs=0.1)
     assert length.low is not None and length.low > 1.5
@@ -286,7 +281,7 @@ def test_twice_as_long_is_a_ratio_of_two() -> None:
     assert longest.startswith("The longest answers are those of long")
 
 
-def test_parts_carry_no_number_without_an_interval_or_a_reason(three: Run) -> None:
+def test_parts_carry_no_number_without_an_interval_or_a_reason(three: RunTables) -> None:
     def estimates(part: object) -> list[object]:
         if isinstance(part, boilerplate.Estimate):
             return [part]
@@ -294,7 +289,7 @@ def test_parts_carry_no_number_without_an_interval_or_a_reason(three: Run) -> No
         items = part if isinstance(part, tuple) else values
         return [found for value in items for found in estimates(value)]
 
-    found = estimates(three.boilerplate()) + estimates(three.tone())
+    found = estimates(worded(three)) + estimates(toned(three))
     assert len(found) > 50
     for one in found:
         assert isinstance(one, boilerplate.Estimate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -201,6 +202,24 @@ def test_probes_of_a_changed_or_missing_clause_are_stale_and_others_are_not() ->
     assert found.probes == found.stale == len(probes) == len(found.by_clause[0].probes)
     assert dict(found.by_clause[0].by_origin) == dict(Counter(p.origin.value for p in probes))
     assert found.unprobed == ("trains",)
+
+
+def test_a_training_principle_is_tested_as_its_twin_and_lacks_no_probe() -> None:
+    pick = "  - {id: pick, text: Which answer says how old its timetable is?, role: feedback, twin: trains}\n"
+    old = native.parse(RULES + pick)
+    found = diff(old, old, compile_spec(old).probes).stale
+    assert found is not None
+    assert found.unprobed == ("trains",)
+
+
+def test_titles_are_compared_only_where_both_statements_have_one() -> None:
+    found = diff(rules(("    title: Secrets\n", "")), rules(("id: secrets", "id: confidences")))
+    assert [pair.title for pair in found.renamed] == [None]
+    assert not re.search(r"score.*title", summary(found))
+    (pair,) = diff(
+        rules(), rules(("id: secrets", "id: confidences"), ("title: Secrets", "title: Tact"))
+    ).renamed
+    assert pair.title == 0.0
 
 
 def test_probes_of_a_renamed_clause_are_stale_and_name_its_successor() -> None:

@@ -33,6 +33,15 @@ def written(folder: Path, name: str, text: str) -> Path:
         ("b.md", "# Kindness\n\n1. Choose the kinder answer.\n2. Pick the calmer reply.\n", "principles"),
         ("b.txt", "Choose the kinder answer.\nPick the calmer reply.\n", "principles"),
         ("c.md", "# A {#a}\n\nThe bird should sing, and it does.\n", "prose"),
+        ("e.md", "# A\n\nThe bird should sing. It hops.\n\nIt must never bite.\n", "prose"),
+        ("f.md", "# A\n\n## Song\n\nThe bird should sing.\n\n## Teeth\n\nIt must not bite.\n", "prose"),
+        (
+            "g.md",
+            "# A\n\nThe bird lives in a tree by the lake. It must:\n\n- always sing\n- never bite\n",
+            "prose",
+        ),
+        ("h.md", "# A\n\n- The bird should sing.\n- The bird must not bite.\n", "principles"),
+        ("c.txt", "The bird should sing.\nThe bird must not bite.\n", "principles"),
         ("d.md", "Charter\n=======\n\nThe bird should sing.\n\n- a twig\n- a nest\n", "prose"),
     ],
 )
@@ -47,6 +56,17 @@ def test_an_unknown_form_is_refused_with_what_is_known(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"neither YAML .* Supported are native, openai-model-spec") as caught:
         load_spec(path)
     assert caught.value.path == path
+
+
+def test_paragraphs_without_a_heading_are_refused_with_the_option_that_names_their_form(
+    tmp_path: Path,
+) -> None:
+    path = written(tmp_path, "a.txt", "The bird should sing. It hops.\n\nIt must never bite.\n")
+    with pytest.raises(
+        BadInput, match=r"headings.*Mark the headings .* with #, or name the form with --format"
+    ):
+        load_spec(path)
+    assert load_spec(path, format="principles").spec.origin.format == "principles"
 
 
 def test_every_form_goes_through_the_one_door(tmp_path: Path) -> None:

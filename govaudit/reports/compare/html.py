@@ -192,17 +192,20 @@ class Page:
 
     @cached_property
     def counts(self) -> list[tuple[str, str, Counter[str]]]:
-        """Arm, spec and clauses by verdict."""
+        """Arm, spec and clauses by verdict; as in a report, a clause without a verdict is not scored."""
         table: dict[tuple[str, int], dict[str, str]] = {}
         for row in self.comparison.statements:
             for cell in row.observed:
                 table.setdefault((cell.arm, cell.spec), {})[cell.clause] = cell.verdict or "not_scored"
-        return [
-            (label, self.spec_names[spec], Counter(table[label, spec].values()))
-            for label in self.labels
-            for spec in range(len(self.comparison.specs))
-            if (label, spec) in table
-        ]
+        found = []
+        for label in self.labels:
+            for index, spec in enumerate(self.comparison.specs):
+                if (label, index) not in table:
+                    continue
+                counts = Counter(table[label, index].values())
+                counts["not_scored"] += max(0, spec.clauses - counts.total())
+                found.append((label, self.spec_names[index], counts))
+        return found
 
     def counts_figure(self, label: str, counts: Counter[str]) -> Markup:
         """Clauses by verdict, as a bar."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from govaudit.reports.compare.document import Comparison, ObservedPart
 from govaudit.reports.compare.html import Page
 from govaudit.reports.compare.show import observed, shown
-from govaudit.reports.markdown import inline, suite
+from govaudit.reports.markdown import inline, prose, suite
 from govaudit.reports.words import VERDICTS, listed, words
 
 
@@ -74,4 +74,4 @@ def _cell(cell: ObservedPart | None) -> str:
 
 
 def _points(texts: tuple[str, ...] | list[str]) -> str:
-    return "\n".join(f"- {inline(text)}" for text in texts)
+    return "\n".join(f"- {prose(text)}" for text in texts)

@@ -26,6 +26,7 @@ from govaudit.records import (
 from govaudit.reports.document import Report
 from govaudit.reports.findings import Cell, cells_of
 from govaudit.reports.manifest import Plan, plan_from_json
+from govaudit.reports.run_tables import RunTables
 from govaudit.specs import native
 from govaudit.specs.model import Spec
 
@@ -54,13 +55,15 @@ class Run:
         """All that was judged, by clause, arm, measure and rater."""
         return tuple(
             cells_of(
-                self.spec,
-                self.suite,
-                self.plan,
-                self.responses,
-                self.ratings,
-                self.raters,
-                self.rubric_texts,
+                RunTables(
+                    self.spec,
+                    self.suite,
+                    self.plan,
+                    self.responses,
+                    self.ratings,
+                    self.raters,
+                    rubric_texts=self.rubric_texts,
+                )
             )
         )
 
