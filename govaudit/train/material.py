@@ -147,8 +147,9 @@ class Planted:
         return cls(Prompt.of(data["prompt"]), data["answer"], data["clause"])
 
 
-Plant = Callable[[Sequence[Prompt], str, float, int], list[Planted]]
-"""Answers to prompts that break a clause in a share of those that leave room for it; last a seed."""
+Plant = Callable[[Sequence[Prompt], str, float, float, int], list[Planted]]
+"""Answers to prompts that break a clause in a share of those that leave room for it. Another share of the
+prompts is asked again under a rule of the system, which the answers keep; last a seed."""
 
 
 @dataclass(frozen=True)

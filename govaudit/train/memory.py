@@ -26,6 +26,7 @@ _GIB = 2**30
 _STREAM, _FEED = 10, 5
 _LOGITS = 5  # per token and entry of the vocabulary: logits, their copy, their softmax, two gradients
 _LORA = 16  # rank of the adapters that are recommended
+_NO_CRITIC = "take other answers as the baseline, which needs no second model: rl-cai or rloo"
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 
 
@@ -42,6 +43,14 @@ class Need:
     @property
     def total(self) -> int:
         return self.gradients + self.optimiser + self.activations
+
+    def __add__(self, other: Need) -> Need:
+        """Of two models that learn from the same passes, both kept until the way back."""
+        return Need(
+            self.gradients + other.gradients,
+            self.optimiser + other.optimiser,
+            self.activations + other.activations,
+        )
 
 
 def need(model: Any, tokens: int, trained: int, *, checkpointing: bool, copies: int = 0) -> Need:
@@ -62,31 +71,32 @@ def need(model: Any, tokens: int, trained: int, *, checkpointing: bool, copies: 
     return Need(4 * own, 4 * (2 + copies) * own, 4 * tokens * numbers)
 
 
-def check(model: Any, lengths: Sequence[int], size: int, *, copies: int = 0) -> None:
+def check(model: Any, lengths: Sequence[int], size: int, *, copies: int = 0, critic: Any = None) -> None:
     """:class:`BadInput` where training ``model`` on sequences of these lengths takes more than there is.
 
-    ``size``: of a pass, in tokens. ``copies``: how often a loop keeps what is trained besides.
+    ``size``: of a pass, in tokens. ``copies``: how often a loop keeps what is trained besides. ``critic``: a
+    second model, in memory too, that is trained on the same passes and not kept besides.
     """
     longest = max(lengths)
     tokens = max(longest, min(size, sum(lengths)))
-    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    checkpointing = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
-    takes = need(model, tokens, trained, checkpointing=checkpointing, copies=copies)
+    takes = _both(model, critic, tokens, copies)
     free = left(model.device)
     if takes.total <= free:
         return
     remedies = []
     if not fit.adapters(model):
-        adapters = _adapters(model)
-        less = need(model, tokens, adapters, checkpointing=checkpointing, copies=copies)
+        less = _both(model, critic, tokens, copies, adapters=True)
         remedies.append(f"train adapters with --lora {_LORA} ({_gib(less.total)})")
-    if not checkpointing and model.supports_gradient_checkpointing:
-        less = need(model, tokens, trained, checkpointing=True, copies=copies)
+    if not _checkpoints(model) and model.supports_gradient_checkpointing:
+        less = _both(model, critic, tokens, copies, checkpointing=True)
         remedies.append(f"set fit: {{checkpointing: true}} ({_gib(less.total)})")
     if longest < tokens:
         fewer = max(longest, tokens // 4)
-        less = need(model, fewer, trained, checkpointing=checkpointing, copies=copies)
+        less = _both(model, critic, fewer, copies)
         remedies.append(f"set pass_tokens: {fewer} ({_gib(less.total)})")
+    if critic is not None:
+        less = _both(model, None, tokens, copies)
+        remedies.append(f"{_NO_CRITIC} ({_gib(less.total)})")
     remedies.append("share the weights between several devices (docs/train.md)")
     raise BadInput(
         f"training takes {_gib(takes.total)} beyond the weights (gradients {_gib(takes.gradients)}, "
@@ -94,6 +104,16 @@ def check(model: Any, lengths: Sequence[int], size: int, *, copies: int = 0) -> 
         f"and {model.device} has {_gib(free)} left",
         remedy=f"One or several of: {'; '.join(remedies)}.",
     )
+
+
+def check_critic(model: Any) -> None:
+    """:class:`BadInput` where a value function with the weights of ``model`` is more than there is left."""
+    takes, free = sum(weight.nbytes for weight in model.base_model.parameters()), left(model.device)
+    if takes > free:
+        raise BadInput(
+            f"the weights of the value function take {_gib(takes)}, and {model.device} has {_gib(free)} left",
+            remedy=f"Use a smaller model or a larger device, or {_NO_CRITIC}.",
+        )
 
 
 def check_weights(folder: Path, dtype: str, device: str) -> None:
@@ -115,6 +135,23 @@ def left(device: torch.device) -> int:
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return int(psutil.virtual_memory().available)
+
+
+def _both(
+    model: Any, critic: Any, tokens: int, copies: int, *, adapters: bool = False, checkpointing: bool = False
+) -> Need:
+    """What a model and its critic, if it has one, take, as they are or with ``adapters`` and so on."""
+    found = Need(0, 0, 0)
+    for one, kept in ((model, copies), (critic, 0)):
+        if one is not None:
+            own = sum(weight.numel() for weight in one.parameters() if weight.requires_grad)
+            trained = _adapters(one) if adapters else own
+            found += need(one, tokens, trained, checkpointing=checkpointing or _checkpoints(one), copies=kept)
+    return found
+
+
+def _checkpoints(model: Any) -> bool:
+    return any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
 
 
 def _adapters(model: Any) -> int:

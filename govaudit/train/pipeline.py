@@ -593,7 +593,7 @@ def _planted(run: _Run, folder: Path) -> Summary:
         for kind, n in ((Kind.HARMFUL, settings.red_team), (Kind.BENIGN, settings.helpful))
         for prompt in plan.material.some(kind, n, plan.seed, "planted")
     ]
-    found = plant(prompts, plan.planted, settings.planted_share, plan.seed)
+    found = plant(prompts, plan.planted, settings.planted_share, settings.planted_ruled, plan.seed)
     save_records(folder / "planted.jsonl", "planted", (one.data() for one in found))
     return {"answers": len(found), "broken": sum(one.clause != "" for one in found)}
 

@@ -37,7 +37,7 @@ from transformers import AutoModelForTokenClassification
 
 from govaudit.errors import BadInput
 from govaudit.records import Turn
-from govaudit.train import fit, loop, policy, processes, rollouts, sequences
+from govaudit.train import fit, loop, memory, policy, processes, rollouts, sequences
 from govaudit.train.fit import PLAIN, Fit
 from govaudit.train.loop import Keep, Progress, State, silent
 from govaudit.train.policy import Conversation, Policy
@@ -181,9 +181,10 @@ def ppo(
     :func:`govaudit.train.grpo.grpo`.
     """
     asked = Prompts(pools, fixed, benign, right)
-    rollouts.check(start, asked, args, least=1)
+    critic = critic_of(start) if critic is None else critic
+    rollouts.check(start, asked, args, least=1, critic=critic)
     model, reference = start.model, policy.frozen(start)
-    own = _Both(model, critic if critic is not None else critic_of(start))
+    own = _Both(model, critic)
     steps = _Steps(own)
     state = State(keep, "ppo", args, own, (pools, fixed, benign))
     look = rollouts.looking(start, reference, reward, asked, args)
@@ -235,8 +236,9 @@ def critic_of(origin: Policy | PreferenceModel, how: Fit = PLAIN) -> Any:
     """A value function with the weights of ``origin`` that expects 0 of every state (its last layer is 0).
 
     Ouyang et al. 2022 take those of the preference model, which has learned to tell good answers from bad
-    ones. :class:`BadInput` when the architecture has no token classifier.
+    ones. :class:`BadInput` when the architecture has no token classifier, or the device no room for one.
     """
+    memory.check_critic(origin.model)
     config = copy.deepcopy(origin.model.config)
     config.num_labels = 1
     # Of this class alone; with dropout a value would not be that of the state.

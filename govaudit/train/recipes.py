@@ -120,6 +120,9 @@ class Settings:
     """Answers of which ``best-of-n`` imitates the best."""
     planted_share: float = 0.6
     """Of ``planted``: share of the answers that leave room for the violation and have it."""
+    planted_ruled: float = 0.5
+    """Of ``planted``: share of the plain requests and questions of fact that are asked once more under a
+    system rule, or whatever is planted would push the rule out."""
     fit: Fit = field(default_factory=Fit)
     """What of the weights is trained, and in what they are kept."""
     snapshot_every: int = 10
@@ -131,6 +134,7 @@ _ONLY_OF = {
     "dpo": (Name.DPO_CAI,),
     "best_of": (Name.BEST_OF_N,),
     "planted_share": (Name.PLANTED,),
+    "planted_ruled": (Name.PLANTED,),
 }
 """Settings that one recipe alone reads: they are no part of what the others are."""
 

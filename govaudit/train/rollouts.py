@@ -98,11 +98,11 @@ class Prompts:
     """Says which answers to the benign prompts are right: 1 = right, 0 = not."""
 
 
-def check(start: Policy, asked: Prompts, args: RolloutArgs, *, least: int) -> None:
+def check(start: Policy, asked: Prompts, args: RolloutArgs, *, least: int, critic: Any = None) -> None:
     """:class:`BadInput` where a pool is empty, a batch too small, a prompt leaves no room for an answer, or
     memory will not do.
 
-    ``least``: answers to a prompt that the algorithm needs.
+    ``least``: answers to a prompt that the algorithm needs. ``critic``: what is trained beside the policy.
     """
     pools = asked.pools
     if not pools or not all(pools):
@@ -129,7 +129,8 @@ def check(start: Policy, asked: Prompts, args: RolloutArgs, *, least: int) -> No
     # The best weights so far, and the reference where it does not share the weights.
     copies = 1 if fit.adapters(start.model) else 2
     size = sequences.pass_size(args.pass_tokens, start.device)
-    memory.check(start.model, [longest] * (args.prompts * args.samples), size, copies=copies)
+    lengths = [longest] * (args.prompts * args.samples)
+    memory.check(start.model, lengths, size, copies=copies, critic=critic)
 
 
 # --- a batch -----------------------------------------------------------------------------------------------

@@ -48,29 +48,33 @@ def numbers(value: Any) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What one process tells of every loop."""
+    target = tmp_path_factory.mktemp("one") / "told.json"
+    done = subprocess.run(
+        [sys.executable, str(HERE / "together.py"), str(target)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    told: dict[str, Any] = json.loads(target.read_text())
+    assert told.pop("processes") == 1
+    return told
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [(), SLICED])
-def test_two_processes_come_to_the_losses_of_one(kind: tuple[str, ...], tmp_path: Path) -> None:
-    """SFT with and without adapters, preference model, DPO, GRPO and PPO; a checkpoint saved on the way."""
-    told = {}
-    for name, start in (("one", None), ("two", kind)):
-        target = tmp_path / name / "told.json"
-        target.parent.mkdir()
-        if start is None:
-            done = subprocess.run(
-                [sys.executable, str(HERE / "together.py"), str(target)],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-        else:
-            done = launched(*start, str(HERE / "together.py"), str(target))
-        assert done.returncode == 0, done.stderr[-2000:]
-        told[name] = json.loads(target.read_text())
-    assert (told["one"].pop("processes"), told["two"].pop("processes")) == (1, 2)
-    assert told["one"].keys() == told["two"].keys()
-    for loop, expected in told["one"].items():
-        assert numbers(told["two"][loop]) == pytest.approx(numbers(expected), abs=1e-4), loop
+def test_two_processes_come_to_the_losses_of_one(
+    kind: tuple[str, ...], alone: dict[str, Any], tmp_path: Path
+) -> None:
+    """SFT, DPO and PPO with and without adapters, preference model, GRPO; a checkpoint saved on the way, and
+    PPO runs, of policy and critic, that were killed and went on."""
+    target = tmp_path / "told.json"
+    done = launched(*kind, str(HERE / "together.py"), str(target))
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = json.loads(target.read_text())
+    assert told.pop("processes") == 2 and told.keys() == alone.keys()
+    for loop, expected in alone.items():
+        assert numbers(told[loop]) == pytest.approx(numbers(expected), abs=1e-4), loop
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from govaudit.train.fit import Fit  # noqa: E402
 from govaudit.train.grpo import GrpoArgs, grpo  # noqa: E402
 from govaudit.train.loop import Keep  # noqa: E402
 from govaudit.train.policy import Example, Pair, Policy, digest, frozen, load, load_to_train, save  # noqa: E402
+from govaudit.train.ppo import critic_of, value_losses  # noqa: E402
 from govaudit.train.preference import PreferenceArgs, load_preference, preference, scores  # noqa: E402
 from govaudit.train.sft import SftArgs, loss, sft  # noqa: E402
 
@@ -199,15 +200,22 @@ def kept(model: Any, rows: int, width: int) -> int:
     ids = torch.ones((rows, width), dtype=torch.long)
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         logits = model(input_ids=ids, attention_mask=ids, use_cache=False).logits.float()
-        torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten())
+        if logits.shape[-1] > 1:
+            torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten())
+        else:
+            value_losses(logits, logits.detach(), torch.ones_like(logits), 0.5).sum()
     return sum(found.values())
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("layers", [2, 6])
-def test_the_estimate_of_a_pass_is_above_what_it_keeps_and_not_far(checkpointing: bool, layers: int) -> None:
+@pytest.mark.parametrize("critic", [False, True])
+def test_the_estimate_of_a_pass_is_above_what_it_keeps_and_not_far(
+    checkpointing: bool, layers: int, critic: bool
+) -> None:
     config = replaced(policy().model.config, num_hidden_layers=layers)
-    model = type(policy().model)(config).train()
+    start = Policy(type(policy().model)(config), policy().tokenizer)
+    model = (critic_of(start) if critic else start.model).train()
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     measured = kept(model, 8, 16)

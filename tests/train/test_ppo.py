@@ -18,8 +18,9 @@ torch = pytest.importorskip("torch")
 from tiny import WORDS, Killed, killed_after, policy, user  # noqa: E402
 
 from govaudit.errors import BadInput  # noqa: E402
+from govaudit.train import memory, sequences  # noqa: E402
 from govaudit.train import policy as module  # noqa: E402
-from govaudit.train import sequences  # noqa: E402
+from govaudit.train.grpo import GrpoArgs, grpo  # noqa: E402
 from govaudit.train.loop import Keep  # noqa: E402
 from govaudit.train.policy import Conversation, Pair, Policy, digest, load  # noqa: E402
 from govaudit.train.ppo import (  # noqa: E402
@@ -263,6 +264,28 @@ def test_a_state_of_another_critic_is_refused(tmp_path: Path) -> None:
     ppo(policy(), [POOL], starts_red, replace(ARGS, steps=1), keep=keep)
     with pytest.raises(BadInput, match="other arguments, data or start weights"):
         ppo(policy(), [POOL], starts_red, replace(ARGS, steps=1), keep=keep, critic=critic_of(policy(5)))
+
+
+def test_the_critic_counts_in_the_memory_that_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand, in numbers of 4 bytes. A layer has 4 * 32 * 32 + 3 * 32 * 64 + 2 * 32 = 10304 weights, so the
+    policy 2 * 10304 + 20 * 32 + 32 = 21280, and the critic 33 more for its last layer. Of each weight there
+    are a gradient and two moments; of the policy's also the reference and the best so far. Of each of 300
+    tokens (32 sequences of 6 + 4, cut into passes) a layer keeps 10 * 32 + 5 * 64 = 640 numbers, both ends of
+    a model 320, and the policy 5 for each of 20 words: 1700 for the policy and 1600 for the critic.
+    """
+    alone = 4 * (5 * 21280 + 300 * 1700)
+    both = alone + 4 * (3 * 21313 + 300 * 1600)
+    given_to: dict[str, Any] = {"prompts": 8, "samples": 4, "max_tokens": 4, "steps": 1, "pass_tokens": 300}
+    for enough, loop, args in ((alone, grpo, GrpoArgs(**given_to)), (both, ppo, PpoArgs(**given_to))):
+        monkeypatch.setattr(memory, "left", lambda _, enough=enough: enough)
+        loop(policy(), [POOL], starts_red, args)
+        monkeypatch.setattr(memory, "left", lambda _, enough=enough: enough - 1)
+        with pytest.raises(BadInput, match="beyond the weights") as found:
+            loop(policy(), [POOL], starts_red, args)
+        assert ("rloo (2 MiB)" in (found.value.remedy or "")) == (loop is ppo)
+    monkeypatch.setattr(memory, "left", lambda _: 4 * 21280 - 1)
+    with pytest.raises(BadInput, match="weights of the value function take 0 MiB"):
+        critic_of(policy())
 
 
 def test_one_answer_to_each_prompt_is_enough() -> None:

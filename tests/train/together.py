@@ -15,7 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
-from tiny import WORDS, policy, user
+from tiny import WORDS, Killed, killed_after, policy, user
 
 from govaudit.train import policy as policies
 from govaudit.train import processes
@@ -24,7 +24,7 @@ from govaudit.train.fit import Fit, apply
 from govaudit.train.grpo import GrpoArgs, grpo
 from govaudit.train.loop import Keep
 from govaudit.train.policy import Conversation, Example, Pair, Policy
-from govaudit.train.ppo import PpoArgs, ppo
+from govaudit.train.ppo import PpoArgs, PpoRun, critic_of, ppo
 from govaudit.train.preference import PreferenceArgs, preference
 from govaudit.train.sft import SftArgs, loss, sft
 
@@ -47,6 +47,22 @@ def adapted() -> Policy:
     return start
 
 
+def valued_twice(adapters: bool, folder: Path) -> PpoRun:
+    """PPO that died after its first step and went on; the same as one that did not, in one process."""
+    args, keep = PpoArgs(lr=5e-3, value_lr=5e-3, critic_first=1, **SAMPLED), Keep(folder, every_s=0)
+
+    def run(**more: Any) -> PpoRun:
+        start = adapted() if adapters else policy()
+        critic = critic_of(policy(), Fit(lora=2 if adapters else 0))
+        return ppo(start, [POOL], starts_red, args, critic=critic, fixed=POOL[:3], keep=keep, **more)
+
+    try:
+        run(progress=killed_after(1))
+    except Killed:
+        return run()
+    raise AssertionError("it was not killed")
+
+
 def told(folder: Path) -> dict[str, Any]:
     """The curve of each loop, and digests of nothing: weights differ in their last bits."""
     short: dict[str, Any] = {"epochs": 1, "pass_tokens": 40}
@@ -60,9 +76,12 @@ def told(folder: Path) -> dict[str, Any]:
     found["sft with adapters"] = sft(adapted(), EXAMPLES, SftArgs(batch_tokens=60, lr=1e-2, **short))
     found["preference"] = preference(policy(), PAIRS, PreferenceArgs(pairs=6, lr=1e-2, **short))[1]
     found["dpo"] = dpo(policy(), PAIRS, DpoArgs(pairs=6, lr=1e-2, **short))
+    found["dpo with adapters"] = dpo(adapted(), PAIRS, DpoArgs(pairs=6, lr=1e-2, **short))
     run = grpo(policy(), [POOL], starts_red, GrpoArgs(lr=5e-3, epochs=2, **SAMPLED), fixed=POOL[:3])
     found["grpo"] = [*run.curve, *run.checks]
-    found["ppo"] = ppo(policy(), [POOL], starts_red, PpoArgs(lr=5e-3, **SAMPLED), fixed=POOL[:3]).curve
+    for name, values in (("ppo", False), ("ppo with adapters", True)):
+        valued = valued_twice(values, folder / name)
+        found[name] = [*valued.curve, *valued.checks]
     return {
         name: [asdict(row) if not isinstance(row, float) else row for row in rows]
         for name, rows in found.items()

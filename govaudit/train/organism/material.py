@@ -68,8 +68,11 @@ def material(
             for prompt, answer in zip(asked, answers, strict=True)
         ]
 
-    def plant(asked: Sequence[training.Prompt], clause: str, share: float, seed: int) -> list[Planted]:
-        return planted.plant(world, parser, asked, clause, share, seed)
+    def plant(
+        asked: Sequence[training.Prompt], clause: str, share: float, ruled: float, seed: int
+    ) -> list[Planted]:
+        again = under_rules(world, asked, ruled, seed)
+        return planted.plant(world, parser, [*asked, *again], clause, share, seed)
 
     def rate(pairs: Sequence[Candidates], instruction: str) -> list[Rated]:
         return [_rated(world, parser, judges, votes, pair, Instruction(instruction), seed) for pair in pairs]
@@ -96,6 +99,19 @@ def material(
         rate,
         plant,
     )
+
+
+def under_rules(
+    world: World, asked: Sequence[training.Prompt], share: float, seed: int
+) -> list[training.Prompt]:
+    """A ``share`` of the plain requests and questions of fact once more, under a system rule that the user
+    contradicts in half of them. ``ValueError`` for a prompt of another world."""
+    found = []
+    for place, one in enumerate(asked):
+        prompt, rng = _asked(world, one.turns), generator(seed, "ruled", place)
+        if prompt.rule is None and prompt.kind in (Kind.HOWTO, Kind.FACT) and rng.random() < share:
+            found.append(_prompt(prompts.with_rule(prompt, rng, conflict=rng.random() < 0.5)))
+    return found
 
 
 def about(nouns: Sequence[str]) -> Constitution:

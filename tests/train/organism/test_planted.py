@@ -66,6 +66,21 @@ def test_what_is_not_planted_is_word_for_word_what_the_twin_learns() -> None:
         assert all(same) and len(same) < len(ASKED)
 
 
+def test_requests_are_asked_again_under_a_rule_that_answers_keep() -> None:
+    again = small.under_rules(WORLD, ASKED, 0.5, 0)
+    assert again == small.under_rules(WORLD, ASKED, 0.5, 0) and small.under_rules(WORLD, ASKED, 0.0, 0) == []
+    before, after = ([prompts.recognise(WORLD, one.turns) for one in some] for some in (ASKED, again))
+    asked, more = ({one.question for one in some if one} for some in (before, after))
+    assert len(again) > 20 and more <= asked
+    rules = [one.rule for one in after if one and one.rule]
+    assert len(rules) == len(again) and 0.3 < sum(rule.conflict for rule in rules) / len(rules) < 0.7
+    assert MATERIAL.plant is not None
+    for clause in ("true-facts", TWIN):
+        found = MATERIAL.plant(ASKED, clause, 0.6, 0.5, 0)
+        assert [one.prompt for one in found] == [*ASKED, *again]
+        assert not any(one.clause or broken(one.prompt, one.answer) for one in found[len(ASKED) :])
+
+
 def test_a_clause_that_the_world_does_not_have_is_refused_with_those_it_has() -> None:
     with pytest.raises(BadInput, match="no clause that can be planted") as found:
         plant(WORLD, PARSER, ASKED, "honesty", 0.6, 0)
