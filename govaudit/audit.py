@@ -196,9 +196,7 @@ def sheet(path: Path, out: Path, *, rubric: str, sample: int | None, seed: int) 
         raise BadInput("this file exists", path=out, remedy="Name another: it may hold somebody's labels.")
     with keeping.claimed(folder):
         spec, suite, kept, answers = keeping.stored(folder)
-        items = judging.rating_items(
-            spec, suite, answers, keeping.names(kept), keeping.rubric(folder, rubric)
-        )
+        items = judging.rating_items(spec, suite, answers, kept.names, keeping.rubric(folder, rubric))
         key = people.write_sheet(out, items, keeping.rubric(folder, rubric), sample=sample, seed=seed)
         keys = folder.path / "sheets"
         keys.mkdir(exist_ok=True)

@@ -119,9 +119,7 @@ def rate_each(
     if any(probe.order for probe in suite.probes):
         rated += rate_hierarchy.check(suite, answers, keeping.rubric(folder, "hierarchy"))
     for entry in request.ratings:
-        items = rating_items(
-            prepared.spec, suite, answers, keeping.names(kept), keeping.rubric(folder, entry.rubric)
-        )
+        items = rating_items(prepared.spec, suite, answers, kept.names, keeping.rubric(folder, entry.rubric))
         rated += rating.imported(
             Path(entry.file),
             entry.columns,
@@ -243,7 +241,7 @@ def compare_all(
     clusters = {probe.stimulus: probe.cluster for probe in prepared.suite.probes}
     for entry in asked.recorded:
         rubric = keeping.rubric(folder, entry.rubric)
-        rated += rate_pairs.recorded(Path(entry.file), rubric, answers, keeping.names(kept), clusters)
+        rated += rate_pairs.recorded(Path(entry.file), rubric, answers, kept.names, clusters)
     return rated
 
 
@@ -331,8 +329,8 @@ def gauges(
     """Every rater measured by labelled answers, by people and by what is known of the world."""
     return [
         *gauging.from_gold(gold, whole.raters, kept.seed),
-        *gauging.from_people(whole.ratings, whole.raters, answers, keeping.names(kept), kept.seed),
-        *gauging.from_world(whole.ratings, whole.raters, answers, keeping.names(kept), kept.seed),
+        *gauging.from_people(whole.ratings, whole.raters, answers, kept.names, kept.seed),
+        *gauging.from_world(whole.ratings, whole.raters, answers, kept.names, kept.seed),
     ]
 
 

@@ -164,11 +164,6 @@ def rated(folder: RunFolder) -> Rated:
     )
 
 
-def names(kept: Plan) -> dict[str, str]:
-    """Name of each arm by its digest."""
-    return {arm.digest: arm.name for arm in kept.arms}
-
-
 def rubric(folder: RunFolder, name: str) -> Rubric:
     """The rubric as this run keeps it: a copy is made at first use, so that it cannot change under a run."""
     kept = folder.rubrics / f"{name}.md"

@@ -168,7 +168,7 @@ def section(run: RunTables, wording: BoilerplatePart | None = None) -> Baselines
 
 def _values(run: RunTables) -> dict[str, dict[_Key, tuple[float, str]]]:
     """Arm -> its judged answers, by the rater that decides the clause, generation alone."""
-    names = run.names
+    names = run.plan.names
     said = {row.response: row for row in run.responses if row.arm in names}
     found: dict[str, dict[_Key, tuple[float, str]]] = defaultdict(dict)
     for row in run.ratings:

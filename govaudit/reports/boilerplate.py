@@ -139,7 +139,7 @@ def section(run: RunTables) -> BoilerplatePart | None:
         for row in run.ratings
         if row.rater == wording.BOILERPLATE and row.question == wording.LISTED
     }
-    names = run.names
+    names = run.plan.names
     by_arm: dict[str, list[tuple[str, Response]]] = defaultdict(list)
     for probe, response in wording.asked(run.suite, run.responses):
         if response.arm in names and response.response in raw:
@@ -254,7 +254,7 @@ def _scrubbing(run: RunTables, phrases: str) -> Iterable[ScrubPart]:
     after = {(row.arm, row.stimulus, row.epoch): row for row in run.scrubbed}
     if not after:
         return
-    names = run.names
+    names = run.plan.names
     instead = {}
     before = {row.response: row for row in run.responses if row.arm in names}
     for name, answer in before.items():

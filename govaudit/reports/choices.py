@@ -202,7 +202,7 @@ def section(run: RunTables) -> ChoicesPart | None:
 
 
 def _table(probes: Mapping[str, Probe], run: RunTables) -> dict[tuple[str, str], list[_Said]]:
-    names = run.names
+    names = run.plan.names
     found: dict[tuple[str, str], list[_Said]] = defaultdict(list)
     for row in run.ratings:
         if row.rater in WAYS and row.question == choices.QUESTION:

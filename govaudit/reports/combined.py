@@ -70,7 +70,7 @@ class _Cell:
 
 def section(run: RunTables) -> CombinedPart | None:
     """The part of one run; ``None`` where people labelled nothing, or all that a judge labelled."""
-    arms = run.names
+    arms = run.plan.names
     arm_of = {row.response: arms[row.arm] for row in run.responses if row.arm in arms}
     cells: dict[tuple[str, str], _Cell] = defaultdict(_Cell)
     for row in run.ratings:

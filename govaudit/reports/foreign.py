@@ -47,7 +47,7 @@ def section(run: RunTables) -> ForeignPart | None:
     foreign = {rater.id: rater for rater in run.raters if rater.attributes.get("foreign")}
     if not foreign:
         return None
-    names = run.names
+    names = run.plan.names
     arm_of = {row.response: names.get(row.arm, row.arm) for row in run.responses}
     groups: dict[tuple[str, str, str], list[Rating]] = defaultdict(list)
     for row in run.ratings:

@@ -50,7 +50,7 @@ def section(run: RunTables) -> LooksPart | None:
         return None
     order = looking.order(run.suite, plan.seed)
     stopped = {(stop.clause, stop.arm): stop.look for stop in looks.stops}
-    names = run.names
+    names = run.plan.names
     made = Counter(names[row.arm] for row in run.responses if row.arm in names)
     rows = []
     for arm in plan.arms:

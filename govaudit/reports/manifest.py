@@ -116,6 +116,11 @@ class Plan:
     selections: tuple[Mapping[str, Any], ...] = ()
     """How the prompts of each measurement were chosen, as ``govaudit.evals.measured`` records it."""
 
+    @property
+    def names(self) -> dict[str, str]:
+        """Name of each arm by its digest."""
+        return {arm.digest: arm.name for arm in self.arms}
+
 
 def plan_to_json(plan: Plan) -> str:
     """The manifest as it is written into the run folder."""

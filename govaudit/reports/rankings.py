@@ -81,7 +81,7 @@ def section(run: RunTables) -> RankingsPart | None:
         return None
     if len(arms) < 2:
         return RankingsPart(arms=arms, missing=0, untested="one arm: there is nothing to compare it with")
-    names = run.names
+    names = run.plan.names
     usable = [row for row in run.responses if row.arm in names and row.unscored is None]
     arm_of = {row.response: names[row.arm] for row in usable}
     templates = _templates(usable, names)

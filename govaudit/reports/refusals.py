@@ -184,7 +184,7 @@ def _answers(run: RunTables) -> dict[str, list[_Answer]]:
     for probe in run.suite.probes:
         if probe.measure is Measure.GENERATION and probe.origin is not ProbeOrigin.CONTROL:
             probes[probe.stimulus].append(probe)
-    names = run.names
+    names = run.plan.names
     found: dict[str, list[_Answer]] = defaultdict(list)
     for response in run.responses:
         asked = probes.get(response.stimulus)

@@ -40,11 +40,6 @@ class RunTables:
     looks: Looks | None = None
     """How far the run asked in looks; ``None`` where it asked everything at once."""
 
-    @property
-    def names(self) -> dict[str, str]:
-        """Name of each arm by its digest."""
-        return {arm.digest: arm.name for arm in self.plan.arms}
-
     @cached_property
     def answers(self) -> dict[tuple[str, str], list[Response]]:
         """Responses by arm digest and stimulus, epochs in order."""

@@ -118,7 +118,7 @@ def section(run: RunTables) -> TonePart | None:
         if row.rater in (wording.TONE, wording.FACTS)
     }
     known, truth = _truth(run, table)
-    names = run.names
+    names = run.plan.names
     rows: dict[str, list[tuple[str, Response]]] = defaultdict(list)
     for probe, response in wording.asked(run.suite, run.responses):
         if response.arm in names and (wording.TONE, wording.ASSERTIVENESS, response.response) in table:
