@@ -58,6 +58,10 @@ class Given:
         int | None,
         typer.Option("--lora", min=1, metavar="RANK", help="Train adapters of this rank, not all weights."),
     ] = None
+    sampler: Annotated[
+        str,
+        typer.Option("--sampler", help="What draws the answers that training learns from: engine or vllm."),
+    ] = "engine"
     labels: Annotated[
         str | None,
         typer.Option("--labels", help="Of AI feedback: soft, hard, clamp-20-80, clamp-40-60 or none."),

@@ -23,13 +23,13 @@ import copy
 import hashlib
 import inspect
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from jinja2.exceptions import TemplateError
@@ -132,6 +132,31 @@ class Completion:
     """The tokens that were generated, as they were drawn; a stop text and reasoning are still in them."""
 
 
+@dataclass(frozen=True)
+class Draw:
+    """One answer to be drawn, in tokens."""
+
+    prompt: tuple[int, ...]
+    limit: int
+    """Most tokens of the answer."""
+    stops: tuple[str, ...]
+    """Texts that end the answer."""
+    temperature: float
+    top_p: float
+    seed: int
+    """64 bits, made of the request's seed and the prompt: samples that share a seed are independent."""
+
+
+class Sampler(Protocol):
+    """Draws tokens in place of the engine's own loop (``train.vllm``)."""
+
+    def __call__(self, model: Any, draws: Sequence[Draw], ends: Collection[int]) -> list[tuple[int, ...]]:
+        """The tokens of each answer, in order: to its first of ``ends``, or as many as it may have.
+
+        Where an answer ends at a stop text, tokens behind it do no harm.
+        """
+
+
 @dataclass
 class _Row:
     """A request while it is decoded."""
@@ -150,6 +175,11 @@ class _Row:
     def key(self) -> int:
         """Where the row's noise starts. The prompt is in it: stimuli that share a seed are independent."""
         return int.from_bytes(hashlib.sha256(repr((self.request.seed, self.prompt)).encode()).digest()[:8])
+
+    @property
+    def draw(self) -> Draw:
+        asked = self.request
+        return Draw(tuple(self.prompt), self.limit, self.stops, asked.temperature, asked.top_p, self.key)
 
     def restart(self) -> None:
         self.stop, self.ended = None, False
@@ -200,10 +230,13 @@ class Engine:
         chat_template: str | None = None,
         context: int | None = None,
         batch_size: int = BATCH,
+        sampler: Sampler | None = None,
     ) -> None:
         """``chat_template`` and ``context`` replace what tokenizer and model say (a longer context than the
-        model's own is not given)."""
+        model's own is not given). ``sampler`` draws the tokens of answers; ``None`` = this engine does, which
+        alone keeps the first promise above."""
         self.model, self.tokenizer, self.batch_size = model.eval(), tokenizer, batch_size
+        self._sampler = sampler
         self.device: torch.device = model.device
         self.chat_template: str | None = chat_template or _default_template(tokenizer)
         limits = [
@@ -447,12 +480,28 @@ class Engine:
                 stops += tuple(f"\n\n{role.capitalize()}:" for role in ROLES)
             rows.append(_Row(index, request, prompt, int(min(request.max_tokens, room)), stops))
         rows.sort(key=lambda row: len(row.prompt))
-        for batch in _batches(rows, [len(row.prompt) + row.limit for row in rows], self.batch_size, _TOKENS):
+        lengths = [len(row.prompt) + row.limit for row in rows]
+        # A sampler makes its own batches.
+        for batch in [rows] if self._sampler else _batches(rows, lengths, self.batch_size, _TOKENS):
             self._decode(batch)
             done |= {row.index: self._completion(row) for row in batch}
         return [done[index] for index in range(len(requests))]
 
+    def _take(self, rows: list[_Row], sampler: Sampler) -> None:
+        """Tokens from elsewhere, as if they had been drawn here."""
+        drawn = sampler(self.model, [row.draw for row in rows], self._ends)
+        for row, tokens in zip(rows, drawn, strict=True):
+            if row.request.top_logprobs is not None:
+                raise ValueError("log-probabilities are of this engine's own draws")
+            for token in tokens:
+                row.tokens.append(token)
+                row.stop = self._ended(row, token)
+                if row.stop is not None:
+                    break
+
     def _decode(self, rows: list[_Row]) -> None:
+        if self._sampler is not None:
+            return self._take(rows, self._sampler)
         try:
             self._decode_together(rows)
         except torch.OutOfMemoryError:

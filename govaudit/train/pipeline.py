@@ -31,7 +31,17 @@ from govaudit.canonical import digest, file_digest
 from govaudit.errors import BadInput
 from govaudit.models import fingerprint
 from govaudit.records import Turn
-from govaudit.train import card, constitution, critique, feedback, forms, policy, processes, vocabulary
+from govaudit.train import (
+    card,
+    constitution,
+    critique,
+    feedback,
+    forms,
+    policy,
+    processes,
+    vllm,
+    vocabulary,
+)
 from govaudit.train.best_of_n import Best, best_of_n, kl_bound
 from govaudit.train.critique import Chain
 from govaudit.train.dpo import dpo
@@ -43,7 +53,7 @@ from govaudit.train.material import Candidates, Kind, Planted, Prompt, Rated
 from govaudit.train.policy import Example, Pair, Policy
 from govaudit.train.ppo import PpoRun, critic_of, ppo
 from govaudit.train.preference import Accuracy, gauge, load_preference, preference
-from govaudit.train.recipes import Name, Plan
+from govaudit.train.recipes import Name, Plan, Sampling
 from govaudit.train.rollouts import preference_reward, verifiable
 from govaudit.train.sampling import answer_texts, by_one
 from govaudit.train.sft import sft
@@ -61,7 +71,10 @@ def train(plan: Plan, progress: Progress = silent) -> Path:
     base = policy.load(plan.base, dtype=plan.settings.fit.frozen_dtype())
     _read(plan, base)
     bars = progress if processes.first() else silent
-    run = _Run(plan, base, Stages(plan.out, plan.data()), bars)
+    stages = Stages(plan.out, plan.data())
+    if plan.settings.sampler is Sampling.VLLM:
+        base = replace(base, sampler=vllm.start(plan.base))
+    run = _Run(plan, base, stages, bars)
     last = plan.base
     if plan.name in _CHAINED:
         last = _supervised(run)
@@ -91,13 +104,20 @@ class _Run:
     progress: Progress
 
     def loaded(self, folder: Path) -> Policy:
-        """A checkpoint that writes or judges."""
-        return policy.load(folder, dtype=self.plan.settings.fit.frozen_dtype())
+        """A checkpoint that was made of the base, and writes."""
+        return replace(self._stranger(folder), sampler=self.base.sampler)
+
+    def trained(self, folder: Path) -> Policy:
+        """The same, to be trained."""
+        return replace(policy.load_to_train(folder, self.plan.settings.fit), sampler=self.base.sampler)
 
     @property
     def labeller(self) -> Policy:
-        """Who compares answers."""
-        return self.base if self.plan.labeller is None else self.loaded(self.plan.labeller)
+        """Who compares answers. Its architecture may be another than the base's, which the sampler has."""
+        return self.base if self.plan.labeller is None else self._stranger(self.plan.labeller)
+
+    def _stranger(self, folder: Path) -> Policy:
+        return policy.load(folder, dtype=self.plan.settings.fit.frozen_dtype())
 
     def seed(self, *about: object) -> int:
         return seed_of(self.plan.seed, *about)
@@ -222,7 +242,7 @@ def _tuned(run: _Run, chains: Done, helpful: Done, folder: Path, keep: Keep) -> 
     revisions = len(examples)
     for row in helpful.rows("examples"):
         examples.append(Example(Prompt.of(row["prompt"]).turns, row["answer"]))
-    tuned = policy.load_to_train(run.plan.base, settings.fit)
+    tuned = run.trained(run.plan.base)
     curve = sft(
         tuned,
         examples,
@@ -456,7 +476,7 @@ def parted(pairs: Sequence[Pair], share: float, seed: int) -> tuple[list[Pair], 
 def _make_reinforced(own: _Round, now: Path, fitted: Done, folder: Path, keep: Keep) -> Summary:
     """Reinforcement learning of ``now`` against the preference model."""
     run, settings, material = own.run, own.run.plan.settings, own.run.plan.material
-    trained = policy.load_to_train(now, settings.fit)
+    trained = run.trained(now)
     model = load_preference(fitted.folder)
     pools = [[prompt.turns for prompt in pool] for pool in (material.harmful, material.benign)]
     watched: dict[str, Any] = {
@@ -492,7 +512,7 @@ def _verified(run: _Run, folder: Path, keep: Keep) -> Summary:
     answer."""
     settings, material = run.plan.settings, run.plan.material
     assert material.right is not None
-    trained = policy.load_to_train(run.plan.base, settings.fit)
+    trained = run.trained(run.plan.base)
     checked = [prompt.turns for prompt in material.checked]
     told = grpo(
         trained,
@@ -525,7 +545,7 @@ def _learned(told: GrpoRun | PpoRun, records: str, trained: Policy, folder: Path
 def _make_direct(own: _Round, now: Path, labels: Sequence[Done], folder: Path, keep: Keep) -> Summary:
     """Direct preference optimisation of ``now`` on all labels so far."""
     run, settings = own.run, own.run.plan.settings
-    trained = policy.load_to_train(now, settings.fit)
+    trained = run.trained(now)
     pairs = [pair for done in labels for pair in pairs_of(done)]
     curve = dpo(
         trained,
@@ -607,7 +627,7 @@ def _imitated(run: _Run, answers: Done, folder: Path, keep: Keep) -> Summary:
 
 def _fine_tuned(run: _Run, now: Path, examples: Sequence[Example], folder: Path, keep: Keep) -> Summary:
     settings = run.plan.settings
-    trained = policy.load_to_train(now, settings.fit)
+    trained = run.trained(now)
     curve = sft(
         trained,
         examples,

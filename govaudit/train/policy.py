@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from govaudit.errors import BadInput
-from govaudit.models.engine import Completion, Engine, Request, without_bars
+from govaudit.models.engine import Completion, Engine, Request, Sampler, without_bars
 from govaudit.records import Turn
 from govaudit.train import fit, memory, processes
 from govaudit.train.draws import seed_of
@@ -58,6 +58,8 @@ class Policy:
     tokenizer: Any
     batch_size: int = 256
     """Answers that are written together: a tiny model on a CPU gains from more than an audit asks at once."""
+    sampler: Sampler | None = None
+    """Draws the tokens of its answers; ``None`` = the engine does."""
 
     @property
     def device(self) -> torch.device:
@@ -67,7 +69,7 @@ class Policy:
     @cached_property
     def engine(self) -> Engine:
         """Writes and scores with the weights as they are at each call."""
-        return Engine(self.model, self.tokenizer, batch_size=self.batch_size)
+        return Engine(self.model, self.tokenizer, batch_size=self.batch_size, sampler=self.sampler)
 
 
 def load(folder: Path, device: str = "auto", dtype: str = "float32") -> Policy:

@@ -44,6 +44,9 @@ def start() -> None:
         raise BadInput("FSDP is supported in its version 2 alone", remedy="Add --fsdp_version 2.")
     if sharded() and os.environ.get("FSDP_OFFLOAD_PARAMS", "").lower() == "true":
         raise BadInput("weights are not offloaded to the CPU", remedy="Add --fsdp_offload_params false.")
+    # The launcher's default leaves every process but the first without weights, for FSDP to fill in. Here
+    # each loads the model, and keeps its slice.
+    os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
     from accelerate import PartialState  # type: ignore[import-untyped]
 
     PartialState(timeout=_PATIENCE)

@@ -58,6 +58,13 @@ class Name(StrEnum):
     PLANTED = "planted"  # breaks one clause on purpose
 
 
+class Sampling(StrEnum):
+    """What draws the answers of the models that are trained."""
+
+    ENGINE = "engine"  # the one that audits use
+    VLLM = "vllm"  # with the weights as they are at each batch: for models that a GPU is busy with
+
+
 _LABELLED = (Name.RL_CAI, Name.RLOO, Name.PPO, Name.DPO_CAI, Name.BEST_OF_N)
 """Recipes in which a model compares answers."""
 
@@ -125,6 +132,8 @@ class Settings:
     system rule, or whatever is planted would push the rule out."""
     fit: Fit = field(default_factory=Fit)
     """What of the weights is trained, and in what they are kept."""
+    sampler: Sampling = Sampling.ENGINE
+    """What draws the answers that training learns from."""
     snapshot_every: int = 10
     """Steps between two checkpoints of the reinforcement learning."""
 
@@ -137,6 +146,8 @@ _ONLY_OF = {
     "planted_ruled": (Name.PLANTED,),
 }
 """Settings that one recipe alone reads: they are no part of what the others are."""
+_PLAIN = {"sampler": Sampling.ENGINE}
+"""Settings that are part of what a recipe is where they say anything else."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +196,7 @@ class Plan:
             "settings": {
                 key: value
                 for key, value in asdict(self.settings).items()
-                if self.name in _ONLY_OF.get(key, (self.name,))
+                if self.name in _ONLY_OF.get(key, (self.name,)) and value != _PLAIN.get(key)
             },
             "seed": self.seed,
         }
@@ -213,6 +224,7 @@ def plan(
     steps: int | None = None,
     settings: Path | None = None,
     lora: int | None = None,
+    sampler: str = Sampling.ENGINE.value,
     labels: str | None = None,
     seed: int = 0,
 ) -> Plan:
@@ -221,8 +233,9 @@ def plan(
     ``labeller``: checkpoint that compares answers in place of the base, say a weaker or a stronger judge.
     ``only``: ids or tags of the training principles to keep. ``first``: how many of either set to keep.
     ``about``: categories of the small world, whose principles replace the spec's. ``steps``: of the
-    reinforcement learning. ``lora``: rank of adapters that are trained instead of the weights. ``labels``: of
-    :data:`LABELS`. ``settings``: a YAML file with fields of :class:`Settings`, which go before all others.
+    reinforcement learning. ``lora``: rank of adapters that are trained instead of the weights. ``sampler``:
+    of :class:`Sampling`. ``labels``: of :data:`LABELS`. ``settings``: a YAML file with fields of
+    :class:`Settings`, which go before all others.
     :class:`BadInput` for anything that does not exist or does not go together.
     """
     name, _, clause = recipe.partition(":")
@@ -231,6 +244,8 @@ def plan(
         raise BadInput(f"there is no recipe {recipe!r}", remedy=f"There are: {', '.join(known)}.")
     if labels is not None and labels not in LABELS:
         raise BadInput(f"there are no labels {labels!r}", remedy=f"There are: {', '.join(LABELS)}.")
+    if sampler not in list(Sampling):
+        raise BadInput(f"there is no sampler {sampler!r}", remedy=f"There are: {', '.join(Sampling)}.")
     if instruction not in list(Instruction):
         raise BadInput(
             f"there is no instruction {instruction!r}", remedy=f"There are: {', '.join(Instruction)}."
@@ -269,7 +284,9 @@ def plan(
         labeller=labeller,
         planted=clause,
         instruction=instruction,
-        settings=_settings(Name(name), size, steps, lora, labels, settings, averaged=in_small_world),
+        settings=_settings(
+            Name(name), size, steps, lora, Sampling(sampler), labels, settings, averaged=in_small_world
+        ),
         seed=seed,
     )
 
@@ -287,6 +304,7 @@ def _settings(
     size: int,
     steps: int | None,
     lora: int | None,
+    sampler: Sampling,
     labels: str | None,
     file: Path | None,
     *,
@@ -309,6 +327,7 @@ def _settings(
         rl=own.rl if steps is None else dataclasses.replace(own.rl, steps=steps),
         ppo=own.ppo if steps is None else dataclasses.replace(own.ppo, steps=steps),
         fit=Fit(lora or 0),
+        sampler=sampler,
     )
     if recipe is Name.PLANTED:
         # Many prompts that leave no room for it, learnt gently: what is not planted is to stay as it is.

@@ -16,6 +16,7 @@ pytest.importorskip("accelerate")
 
 from govaudit.errors import BadInput  # noqa: E402
 from govaudit.train import processes, sequences  # noqa: E402
+from govaudit.train.stages import load_records  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 SLICED = ("--use_fsdp", "--fsdp_version", "2")
@@ -146,3 +147,22 @@ def test_one_process_alone_has_it_all() -> None:
     assert (processes.count(), processes.rank(), processes.first()) == (1, 0, True)
     assert processes.gathered(processes.share([1, 2, 3])) == processes.joined([1, 2, 3]) == [1, 2, 3]
     assert processes.summed(0.1) == 0.1 and processes.agreed(True) and not processes.agreed(False)
+
+
+@pytest.mark.slow
+def test_several_processes_with_a_vllm_each_come_to_what_one_comes_to(tmp_path: Path) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    asked = ("train", "rl-cai", "--size", "6", "--steps", "3", "--sampler", "vllm", "-o")
+    subprocess.run([sys.executable, "-m", "govaudit", *asked, str(tmp_path / "one")], check=True)
+    for name, kind in (("whole", ()), ("sliced", SLICED)):
+        done = launched(*kind, "-m", "govaudit", *asked, str(tmp_path / name))
+        assert done.returncode == 0, done.stderr[-2000:]
+    one, *others = (curve(tmp_path / name) for name in ("one", "whole", "sliced"))
+    assert len(one) == 3
+    for other in others:
+        assert other == [pytest.approx(row, abs=1e-4) for row in one]
+
+
+def curve(folder: Path) -> list[dict[str, Any]]:
+    (file,) = (folder / "stages").glob("*reinforced/curve.jsonl")
+    return load_records(file)[1]

@@ -139,6 +139,20 @@ def test_every_recipe_takes_a_bpe_checkpoint_through_twenty_steps(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["rl-cai", "ppo", "best-of-n"])
+def test_recipes_take_a_bpe_checkpoint_through_twenty_steps_with_the_answers_of_vllm(
+    recipe: str, base: Path, asked: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    whole = load(base, "cpu").engine.chat_template is None
+    out = trained(
+        recipe, base, asked, tmp_path / "out", "sampler: vllm\n" + ("" if whole else "fit: {lora: 8}\n")
+    )
+    told = steps(out)
+    assert told and all(number >= STEPS for number in told.values()), told
+
+
+@pytest.mark.slow
 def test_a_killed_loop_resumes_to_the_same_losses(base: Path, tmp_path: Path) -> None:
     args = SftArgs(epochs=2, batch_tokens=200, lr=1e-3)
     rl = GrpoArgs(steps=4, prompts=2, samples=3, max_tokens=8, lr=1e-4, check_every=2)
