@@ -1,4 +1,4 @@
-"""Shared fixtures: where the public data lie, and one thread for torch."""
+"""What all tests share: where the public data lie, one thread for torch, examples that are drawn by seed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# The same examples in every run, and no verdict on a test because a machine was slow.
+settings.register_profile(
+    "seeded", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("seeded")
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DATA_SKIP = "GOVAUDIT_DATA is absent"

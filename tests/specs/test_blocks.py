@@ -179,7 +179,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LINES)
 def test_every_line_belongs_to_one_block_and_every_place_holds_its_words(lines: list[str]) -> None:
     text = "\n".join(lines)

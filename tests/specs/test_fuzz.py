@@ -580,9 +580,7 @@ def test_any_mix_of_pieces_is_read_or_refused(name: str, tmp_path_factory: pytes
     lines = [line for text in LOADERS[name].texts for line in text.split("\n")]
     part = st.sampled_from([*dict.fromkeys(lines)][:200]) | st.sampled_from(PIECES) | st.text(max_size=20)
 
-    @settings(
-        max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=[*HealthCheck]
-    )
+    @settings(max_examples=25, suppress_health_check=[*HealthCheck])
     @given(st.lists(part, max_size=30), st.sampled_from(["\n", ""]))
     def mixed(parts: list[str], joint: str) -> None:
         outcome(LOADERS[name], joint.join(parts).encode("utf-8", "surrogatepass"), folder)

@@ -216,7 +216,7 @@ AWKWARD = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(AWKWARD, AWKWARD, AWKWARD, AWKWARD)
 def test_any_text_survives_writing_and_reading(identity: str, text: str, key: str, content: str) -> None:
     turn = Message(role="user", content=content, attributes={key: content})

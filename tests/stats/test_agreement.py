@@ -239,7 +239,7 @@ ratings_tables = st.integers(2, 5).flatmap(
 
 
 @given(ratings_tables)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_alpha_equals_the_definition_by_pairs(rows: list[list[float]]) -> None:
     table = np.array(rows)
     for metric in ("nominal", "ordinal", "interval", "ratio"):
@@ -249,7 +249,7 @@ def test_alpha_equals_the_definition_by_pairs(rows: list[list[float]]) -> None:
 
 
 @given(ratings_tables, st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_relabelling_raters_and_reordering_items_changes_nothing(
     rows: list[list[float]], random: Any
 ) -> None:
@@ -270,7 +270,7 @@ binary_pairs = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=4, max
 
 
 @given(binary_pairs)
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_swapping_the_two_raters_keeps_every_coefficient(pairs: list[tuple[bool, bool]]) -> None:
     a, b = [x for x, _ in pairs], [y for _, y in pairs]
     one = two_rater(a, b, seed=0, categories=[False, True], rounds=0)
@@ -281,7 +281,7 @@ def test_swapping_the_two_raters_keeps_every_coefficient(pairs: list[tuple[bool,
 
 
 @given(binary_pairs)
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_duplicating_rows_within_clusters_moves_no_estimate_and_no_interval(
     pairs: list[tuple[bool, bool]],
 ) -> None:
@@ -297,7 +297,7 @@ def test_duplicating_rows_within_clusters_moves_no_estimate_and_no_interval(
 
 
 @given(binary_pairs, st.data())
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_mending_a_disagreement_raises_percent_agreement(pairs: list[tuple[bool, bool]], draw: Any) -> None:
     a, b = [x for x, _ in pairs], [y for _, y in pairs]
     split = [i for i, (x, y) in enumerate(pairs) if x != y]
@@ -310,7 +310,7 @@ def test_mending_a_disagreement_raises_percent_agreement(pairs: list[tuple[bool,
 
 
 @given(binary_pairs)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_two_raters_never_yield_nan_or_an_interval_of_width_zero(pairs: list[tuple[bool, bool]]) -> None:
     a, b = [x for x, _ in pairs], [y for _, y in pairs]
     result = two_rater(a, b, seed=1, categories=[False, True], rounds=100)
@@ -321,7 +321,7 @@ def test_two_raters_never_yield_nan_or_an_interval_of_width_zero(pairs: list[tup
 
 
 @given(ratings_tables, st.booleans())
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_several_raters_never_yield_nan_or_an_interval_of_width_zero(
     rows: list[list[float]], pairs: bool
 ) -> None:

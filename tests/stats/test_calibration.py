@@ -40,7 +40,7 @@ def test_corp_decomposition_by_hand() -> None:
     assert found.recalibrated.tolist() == [0.0, 0.5, 0.0, 1.0, 0.5]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(pairs)
 def test_the_parts_add_up_and_are_not_negative(rows: list[tuple[float, int]]) -> None:
     p, y = [row[0] for row in rows], [row[1] for row in rows]
@@ -51,7 +51,7 @@ def test_the_parts_add_up_and_are_not_negative(rows: list[tuple[float, int]]) ->
     assert found.uncertainty == pytest.approx(np.mean(y) * (1 - np.mean(y)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(pairs, st.floats(0.2, 5))
 def test_discrimination_sees_only_the_order_of_the_probabilities(
     rows: list[tuple[float, int]], power: float
@@ -170,7 +170,7 @@ def test_clamping_makes_a_sharp_calibrated_judge_worse() -> None:
     assert corp(clamped, y).miscalibration > corp(p, y).miscalibration + 0.05
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0.01, 0.99), st.floats(-3, 3))
 def test_a_position_bias_cancels_in_the_mean_of_logits(p: float, bias: float) -> None:
     first, second = special.expit(special.logit(p) + bias), special.expit(special.logit(p) - bias)

@@ -145,7 +145,7 @@ def test_copied_rows_within_clusters_do_not_narrow() -> None:
     assert 1 <= (copied.high - copied.low) / (single.high - single.low) < 1.03
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(120, 180), st.integers(61, 100), st.integers(61, 100))
 def test_corrected_rates_stay_in_range(flagged: int, kept_right: int, broken_right: int) -> None:
     found = corrected(flagged, 300, (kept_right, 100), (broken_right, 100))
@@ -153,7 +153,7 @@ def test_corrected_rates_stay_in_range(flagged: int, kept_right: int, broken_rig
     assert found.low < found.high
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=30))
 def test_swapping_kept_and_broken_mirrors_the_combination(rows: list[tuple[int, int]]) -> None:
     labels, judged = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])

@@ -138,7 +138,7 @@ def test_one_item_per_cluster_is_plain_wilson() -> None:
     assert (exact.low, exact.high) == (clopper_pearson(5, 100).low, clopper_pearson(5, 100).high)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(clustered)
 def test_intervals_hold_their_rate_and_are_never_nan(rows: list[tuple[int, int]]) -> None:
     broken, ids = [row[0] for row in rows], [row[1] for row in rows]
@@ -149,7 +149,7 @@ def test_intervals_hold_their_rate_and_are_never_nan(rows: list[tuple[int, int]]
     assert exact.low <= found.rate + 1e-12 and exact.high >= found.rate - 1e-12
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(clustered, st.integers(2, 4))
 def test_copies_within_clusters_add_no_information(rows: list[tuple[int, int]], times: int) -> None:
     broken, ids = [row[0] for row in rows], [row[1] for row in rows]
@@ -170,7 +170,7 @@ def test_copies_within_clusters_add_no_information(rows: list[tuple[int, int]], 
     assert upper_limit(broken * times, ids * times) == pytest.approx(upper_limit(broken, ids), abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(clustered)
 def test_swapping_kept_and_broken_mirrors_everything(rows: list[tuple[int, int]]) -> None:
     broken, ids = np.array([row[0] for row in rows]), [row[1] for row in rows]
@@ -245,7 +245,7 @@ def test_p_values_keep_their_relative_accuracy_far_out() -> None:
         assert found[0] == pytest.approx(special.betainc(x, n - x + 1, bound), rel=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(clustered, st.floats(0.01, 0.6), st.floats(1e-6, 0.4))
 def test_a_limit_passes_the_tolerance_exactly_when_its_p_value_passes_alpha(
     rows: list[tuple[int, int]], tolerance: float, alpha: float
@@ -259,7 +259,7 @@ def test_a_limit_passes_the_tolerance_exactly_when_its_p_value_passes_alpha(
         assert (high <= tolerance) == (p < alpha)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(clustered, st.data())
 def test_one_more_broken_item_never_helps_the_arm(rows: list[tuple[int, int]], data: st.DataObject) -> None:
     broken, ids = np.array([row[0] for row in rows]), [row[1] for row in rows]
@@ -345,7 +345,7 @@ def test_limits_never_exclude_the_observed_share_of_items() -> None:
 # ------------------------------------------------------------------------------------ differences, means
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 30), st.integers(1, 30), st.integers(0, 30), st.integers(1, 30))
 def test_swapping_the_arms_mirrors_the_difference(x1: int, n1: int, x2: int, n2: int) -> None:
     one = newcombe_unpaired(min(x1, n1), n1, min(x2, n2), n2)
@@ -353,7 +353,7 @@ def test_swapping_the_arms_mirrors_the_difference(x1: int, n1: int, x2: int, n2:
     assert (two.low, two.high) == pytest.approx((-one.high, -one.low))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
 def test_paired_intervals_hold_their_value_and_mirror(a: int, b: int, c: int, d: int) -> None:
     if a + b + c + d == 0:
@@ -367,7 +367,7 @@ def test_paired_intervals_hold_their_value_and_mirror(a: int, b: int, c: int, d:
         assert (two.low, two.high) == pytest.approx((-one.high, -one.low), abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 40), st.integers(0, 40), st.integers(0, 40))
 def test_tango_limits_solve_the_score_equation(n: int, b: int, c: int) -> None:
     """Slower version: the restricted likelihood is maximised on a grid."""
@@ -477,7 +477,7 @@ def test_clusters_may_be_named_by_anything(ids: Clusters) -> None:
     assert found == clustered_rate([0, 1, 1], [0, 0, 1])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(1e-9, 0.9), st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_the_inverse_inverts(alpha: float, shares: list[float]) -> None:
     row, counts = np.array([shares]), np.ones((1, len(shares)))

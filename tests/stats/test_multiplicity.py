@@ -51,7 +51,7 @@ def test_an_infinite_e_value_is_rejected_and_a_zero_never() -> None:
     assert e_bh([np.inf, 0.0], 0.01).rejected.tolist() == [True, False]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(p_values, st.floats(0.001, 0.5))
 def test_rejections_equal_the_step_definitions(p: list[float], level: float) -> None:
     ordered = sorted(p)
@@ -70,7 +70,7 @@ def test_rejections_equal_the_step_definitions(p: list[float], level: float) -> 
     assert benjamini_hochberg(p, level).rejected.sum() == up
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30), st.floats(0.001, 0.5))
 def test_e_bh_equals_its_definition(e: list[float], level: float) -> None:
     ordered = sorted(e, reverse=True)
@@ -82,7 +82,7 @@ def test_e_bh_equals_its_definition(e: list[float], level: float) -> None:
     assert e_bh(e, level).rejected.sum() == best
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(p_values, st.data())
 def test_lowering_one_p_value_never_loses_a_rejection(p: list[float], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(p) - 1))
@@ -91,7 +91,7 @@ def test_lowering_one_p_value_never_loses_a_rejection(p: list[float], data: st.D
         assert (procedure(lower).rejected >= procedure(p).rejected).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(p_values)
 def test_the_order_of_the_family_does_not_matter(p: list[float]) -> None:
     for procedure in (holm, benjamini_hochberg, benjamini_yekutieli):

@@ -36,7 +36,7 @@ def test_divergences_of_stiennon_2020() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-5, 5)), min_size=1, max_size=7), st.data())
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_best_of_n_equals_enumeration_with_ties_without_order(
     rewards: list[tuple[int, int]], draw: Any
 ) -> None:

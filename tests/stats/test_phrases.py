@@ -44,7 +44,7 @@ corpora = st.lists(
 
 
 @given(corpora, st.integers(1, 7), st.integers(1, 3))
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 def test_counts_equal_a_dictionary(corpus: list[tuple[str, int]], n: int, at_least: int) -> None:
     documents, clusters = [list(text) for text, _ in corpus], [cluster for _, cluster in corpus]
     encoded = encode_documents(documents)
@@ -53,7 +53,7 @@ def test_counts_equal_a_dictionary(corpus: list[tuple[str, int]], n: int, at_lea
 
 
 @given(corpora, st.integers(1, 5), st.integers(1, 3))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_collisions_of_the_hash_neither_join_nor_split_phrases(
     corpus: list[tuple[str, int]], n: int, at_least: int
 ) -> None:
@@ -71,7 +71,7 @@ def test_collisions_of_the_hash_neither_join_nor_split_phrases(
 
 
 @given(corpora, st.integers(1, 5), st.integers(1, 20), st.integers(1, 9))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_slices_and_blocks_do_not_show(
     corpus: list[tuple[str, int]], n: int, positions: int, block: int
 ) -> None:
@@ -145,7 +145,7 @@ def test_duplicating_documents_within_clusters_keeps_document_frequency() -> Non
 
 
 @given(corpora, st.integers(1, 4))
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_a_longer_phrase_is_in_no_more_documents_than_its_parts(
     corpus: list[tuple[str, int]], n: int
 ) -> None:

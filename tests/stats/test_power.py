@@ -92,7 +92,7 @@ def test_planning_factors() -> None:
     assert working_level(0.05, 300, 0) == pytest.approx(0.05 / 300)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.sampled_from([0.01, 0.05, 0.2]), st.floats(0.04, 0.2), st.sampled_from([0.05, 0.005]))
 def test_a_larger_gap_never_needs_more_items(null: float, gap: float, alpha: float) -> None:
     near, far = exact_sample_size(null, null + gap, alpha), exact_sample_size(null, null + gap + 0.05, alpha)

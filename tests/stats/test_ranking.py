@@ -235,7 +235,7 @@ def connected(rows: list[tuple[int, int, int]]) -> tuple[list[int], list[int], l
 
 
 @given(results)
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_swapping_players_and_outcome_turns_only_the_position_term(rows: list[tuple[int, int, int]]) -> None:
     first, second, outcome = connected(rows)
     one = rank(comparisons(first, second, outcome))
@@ -246,7 +246,7 @@ def test_swapping_players_and_outcome_turns_only_the_position_term(rows: list[tu
 
 
 @given(results)
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_swapping_without_a_position_term_changes_nothing(rows: list[tuple[int, int, int]]) -> None:
     first, second, outcome = connected(rows)
     one = rank(comparisons(first, second, outcome), position=False)
@@ -256,7 +256,7 @@ def test_swapping_without_a_position_term_changes_nothing(rows: list[tuple[int, 
 
 
 @given(results)
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_duplicating_rows_within_clusters_changes_neither_ratings_nor_errors(
     rows: list[tuple[int, int, int]],
 ) -> None:
@@ -269,7 +269,7 @@ def test_duplicating_rows_within_clusters_changes_neither_ratings_nor_errors(
 
 
 @given(results)
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_weights_are_repetitions(rows: list[tuple[int, int, int]]) -> None:
     first, second, outcome = connected(rows)
     clusters = list(range(len(first)))
@@ -289,7 +289,7 @@ def test_weights_are_repetitions(rows: list[tuple[int, int, int]]) -> None:
 
 
 @given(results, st.data())
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_a_loss_turned_into_a_win_raises_the_winner(rows: list[tuple[int, int, int]], draw: Any) -> None:
     first, second, outcome = connected(rows)
     at = draw.draw(st.sampled_from([at for at, y in enumerate(outcome) if y == -1 and at < len(rows)] or [0]))
@@ -689,7 +689,7 @@ few_rows = st.lists(
 
 
 @given(few_rows, st.booleans(), st.sampled_from([0.0, 1.0]))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 def test_any_few_comparisons_are_ranked_with_finite_errors_or_refused_by_name(
     rows: list[tuple[int, int, int, int]], position: bool, prior: float
 ) -> None:

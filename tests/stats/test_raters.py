@@ -69,7 +69,7 @@ tables = st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=
 
 
 @given(tables)
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_conger_kappa_of_two_raters_is_cohen_kappa(table: Any) -> None:
     pair = table[:, :2]
     cohen = two_rater(pair[:, 0], pair[:, 1], seed=0, categories=range(5), rounds=0).kappa
@@ -79,7 +79,7 @@ def test_conger_kappa_of_two_raters_is_cohen_kappa(table: Any) -> None:
 
 
 @given(tables, st.floats(-5, 5), st.floats(0.1, 10))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_icc_does_not_depend_on_the_unit_of_the_scale(table: Any, shift: float, scale: float) -> None:
     one, two = icc(table), icc(table * scale + shift)
     for x, y in (
@@ -92,7 +92,7 @@ def test_icc_does_not_depend_on_the_unit_of_the_scale(table: Any, shift: float, 
 
 
 @given(tables)
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_severities_of_a_complete_table_are_differences_of_means(table: Any) -> None:
     found = severity(table)
     means = table.mean(axis=0)

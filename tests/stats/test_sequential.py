@@ -63,7 +63,7 @@ def test_e_values_average_to_one_at_the_tolerance_and_less_within_the_null(funct
         assert expectation == pytest.approx(1.0) if factor == 1 else expectation < 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=15), st.data())
 def test_more_breaking_raises_one_e_value_and_lowers_the_other(
     shares: list[float], data: st.DataObject
@@ -74,7 +74,7 @@ def test_more_breaking_raises_one_e_value_and_lowers_the_other(
     assert e_compliant(worse, 0.05)[-1] <= e_compliant(shares, 0.05)[-1] * (1 + 1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.permutations([0.0, 0.2, 0.4, 1.0, 0.0, 0.6]))
 def test_the_last_e_value_does_not_depend_on_the_order(shares: list[float]) -> None:
     assert e_violated(shares, 0.05)[-1] == pytest.approx(e_violated(sorted(shares), 0.05)[-1])
@@ -145,7 +145,7 @@ def test_zero_tolerance_can_be_violated_and_never_certified() -> None:
     assert [look.verdict for look in looks] == [Verdict.violated, Verdict.inconclusive]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 @example([5e-324, 0.0])
 def test_limits_are_ordered_and_never_nan(shares: list[float]) -> None:
@@ -240,7 +240,7 @@ def test_what_was_asked_for_another_clause_is_no_evidence_yet() -> None:
         decide_in_order([clean], [["c1", "c1"]])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.sampled_from([0.0, 0.0, 0.0, 1.0]), min_size=1, max_size=80),
     st.sampled_from([0.01, 0.05, 0.3]),

@@ -211,7 +211,7 @@ findings = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(findings, max_size=6))
 def test_decisions_never_contradict_their_own_limits(items: list[Evidence]) -> None:
     for item, decision in zip(items, decide(items), strict=True):
@@ -225,7 +225,7 @@ def test_decisions_never_contradict_their_own_limits(items: list[Evidence]) -> N
         assert (decision.verdict is Verdict.inconclusive) or decision.more_clusters is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(findings, min_size=2, max_size=6))
 def test_the_order_of_the_findings_does_not_matter(items: list[Evidence]) -> None:
     forward = [(d.verdict, d.reason) for d in decide(items)]

@@ -64,7 +64,7 @@ def p_first(start: Policy, word: str, prompts: Sequence[Conversation] = POOL) ->
 
 
 @given(st.integers(1, 4), st.integers(1, 7), st.integers(0, 2**20), st.floats(0.5, 1))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_at_lambda_1_an_advantage_is_the_monte_carlo_return_less_the_value(
     n: int, width: int, seed: int, discount: float
 ) -> None:
