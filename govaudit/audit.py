@@ -23,19 +23,17 @@ from govaudit.canonical import digest
 from govaudit.deciding import amended, judge_id
 from govaudit.errors import BadInput
 from govaudit.evals import ledger as ledgers
-from govaudit.evals import looks as looking
 from govaudit.evals import outside
 from govaudit.evals import rate as rating
 from govaudit.evals.rate import Rated
 from govaudit.evals.run import Step, silent
 from govaudit.plan import Prepared
-from govaudit.records import RaterKind, Response, RunFolder, read_raters, read_ratings, read_responses
+from govaudit.records import RaterKind, Response, RunFolder, read_raters
 from govaudit.reports import redaction, saving
 from govaudit.reports import review as reviewing
 from govaudit.reports.build import build
 from govaudit.reports.document import Report
 from govaudit.reports.manifest import plan_from_json, plan_to_json
-from govaudit.reports.run_tables import RunTables
 from govaudit.request import JudgeRequest, RatingsRequest, Request
 from govaudit.scorers import people, phrase_list
 from govaudit.scorers.rubric import of_clauses
@@ -213,23 +211,7 @@ def report(path: Path) -> Report:
 
 
 def _report(folder: RunFolder) -> Report:
-    spec, suite, kept, answers = keeping.stored(folder)
-    parts = keeping.stored_gauges(folder)
-    notes = keeping.read_json(folder.path / "notes.json", "Run `govaudit rate`.")
-    scrubbed = folder.path / "scrubbed.parquet"
-    tables = RunTables(
-        spec,
-        suite,
-        replace(kept, warnings=(*kept.warnings, *notes["warnings"])),
-        answers,
-        read_ratings(folder.ratings),
-        read_raters(folder.raters),
-        parts,
-        rubric_texts=keeping.rubric_texts(folder),
-        scrubbed=read_responses(scrubbed) if scrubbed.is_file() else (),
-        looks=looking.read(folder.path),
-    )
-    document = build(tables, folder.path.name)
+    document = build(keeping.tables(folder), folder.path.name)
     document = reviewing.reviewed(
         document, reviewing.read(folder.path / reviewing.FILE, reviewing.root(document))
     )

@@ -6,19 +6,21 @@ the comparison. Nothing is written here, and no model is asked.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from govaudit import importing
+from govaudit import importing, keeping
 from govaudit.errors import BadInput
 from govaudit.evals import foreign
 from govaudit.records import RunFolder
-from govaudit.reports.compare import build, runs, three_way
+from govaudit.reports.compare import build, three_way
 from govaudit.reports.compare.document import Comparison
-from govaudit.reports.compare.runs import Run
+from govaudit.reports.compare.runs import OURS, Run
+from govaudit.reports.document import Report
 from govaudit.specs import alignment
 from govaudit.specs.native import parse_as
 from govaudit.specs.text import read_text
@@ -78,8 +80,30 @@ def read(path: Path, *, spec: Path | None = None, scores: Path | None = None) ->
     ``spec`` and ``scores`` are for logs: what their scores are held against, and what these mean.
     """
     if RunFolder(path).request.is_file() or not foreign.is_logs(path):
-        return (runs.read(path),)
+        return (_finished(path),)
     return importing.runs(path, spec=spec, scores=scores)
+
+
+def _finished(path: Path) -> Run:
+    """A run folder whose report is written; :class:`BadInput` for one that is not finished or newer."""
+    folder = RunFolder.open(path)
+    report = path / "report.json"
+    for needed in (folder.manifest, folder.ratings, report):
+        if not needed.is_file():
+            raise BadInput(
+                f"this run is not finished (it has no {needed.name})",
+                path=path,
+                remedy="Repeat the command that began it, or write its report with `govaudit report`.",
+            )
+    try:
+        document = Report.model_validate(json.loads(report.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise BadInput(
+            "its report is of another version of govaudit, or damaged",
+            path=report,
+            remedy=f"Write it anew with `govaudit report {path}`.",
+        ) from error
+    return Run(path.resolve().name, OURS, document, keeping.tables(folder))
 
 
 def _pair(text: str) -> tuple[str, str]:

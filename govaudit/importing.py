@@ -56,13 +56,7 @@ def _run(one: Imported) -> Run:
         name=name,
         origin=one.origin,
         report=build(tables, name),
-        spec=one.spec,
-        suite=one.suite,
-        plan=plan,
-        responses=one.responses,
-        ratings=one.ratings,
-        raters=one.raters,
-        rubric_texts=dict(one.rubrics),
+        tables=tables,
     )
 
 
@@ -127,7 +121,8 @@ def write(found: Sequence[Run], out: Path) -> tuple[Path, ...]:
 
 
 def _write(run: Run, folder: RunFolder) -> None:
-    request = requests.dumps(Request.model_validate(run.plan.request))
+    held = run.tables
+    request = requests.dumps(Request.model_validate(held.plan.request))
     mine = folder.request.is_file() and folder.request.read_text(encoding="utf-8") == request
     if folder.path.is_dir() and any(folder.path.iterdir()) and not mine:
         raise BadInput(
@@ -139,17 +134,17 @@ def _write(run: Run, folder: RunFolder) -> None:
     folder.rubrics.mkdir(exist_ok=True)
     folder.gauges.mkdir(exist_ok=True)
     folder.request.write_text(request, encoding="utf-8")
-    native.save(run.spec, folder.spec)
-    folder.suite.write_text(run.suite.dumps(), encoding="utf-8")
+    native.save(held.spec, folder.spec)
+    folder.suite.write_text(held.suite.dumps(), encoding="utf-8")
     folder.environment.write_text(environment(), encoding="utf-8")
-    folder.manifest.write_text(plan_to_json(run.plan), encoding="utf-8")
-    for name, text in run.rubric_texts.items():
+    folder.manifest.write_text(plan_to_json(held.plan), encoding="utf-8")
+    for name, text in held.rubric_texts.items():
         (folder.rubrics / f"{name}.md").write_text(text, encoding="utf-8")
     (folder.gauges / "gauges.json").write_text("[]\n", encoding="utf-8")
     (folder.path / "notes.json").write_text(json.dumps({"warnings": []}) + "\n", encoding="utf-8")
-    write_responses(folder.responses, run.responses)
-    write_raters(folder.raters, run.raters)
-    write_ratings(folder.ratings, run.ratings)
+    write_responses(folder.responses, held.responses)
+    write_raters(folder.raters, held.raters)
+    write_ratings(folder.ratings, held.ratings)
     saving.save(run.report.model_copy(update={"run": folder.path.name}), folder.path)
 
 

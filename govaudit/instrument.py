@@ -13,16 +13,12 @@ from govaudit import audit as auditing
 from govaudit import keeping
 from govaudit.canonical import file_digest
 from govaudit.evals.run import Step, silent
-from govaudit.evals.suite import Suite
 from govaudit.models.arms import ArmEntry
 from govaudit.plan import prepare
-from govaudit.records import RunFolder, read_raters, read_ratings, read_responses
+from govaudit.records import RunFolder
 from govaudit.reports import instrument
 from govaudit.reports.instrument import Sheet
-from govaudit.reports.manifest import plan_from_json
-from govaudit.reports.run_tables import RunTables
 from govaudit.request import Request
-from govaudit.specs import native
 
 SEEDS = 5
 """Clean arms, each trained with a seed of its own; planted arms have the first."""
@@ -59,7 +55,12 @@ def check(
     with step("resampled audits", 1) as done:
         base = file_digest(BASE / "model.safetensors")
         found = instrument.sheet(
-            tables(folder / "run"), planted, base=base, clusters=clusters, audits=audits, seed=0
+            keeping.tables(RunFolder.open(folder / "run")),
+            planted,
+            base=base,
+            clusters=clusters,
+            audits=audits,
+            seed=0,
         )
         done()
     (folder / "instrument.json").write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -83,18 +84,3 @@ def trained(folder: Path, seeds: int, size: int | None, step: Step) -> dict[str,
             pipeline.train(plan)
             done()
     return {name: "" if clause == NONE else clause for name, (clause, _) in arms.items()}
-
-
-def tables(run: Path) -> RunTables:
-    """A run folder, read."""
-    folder = RunFolder.open(run)
-    return RunTables(
-        spec=native.load(folder.spec),
-        suite=Suite.loads(folder.suite.read_text(encoding="utf-8"), folder.suite),
-        plan=plan_from_json(folder.manifest.read_text(encoding="utf-8")),
-        responses=read_responses(folder.responses),
-        ratings=read_ratings(folder.ratings),
-        raters=read_raters(folder.raters),
-        gauges=keeping.stored_gauges(folder),
-        rubric_texts=keeping.rubric_texts(folder),
-    )

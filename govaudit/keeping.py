@@ -24,6 +24,7 @@ from govaudit import request as requests
 from govaudit.canonical import file_digest
 from govaudit.errors import BadInput
 from govaudit.evals import ledger as ledgers
+from govaudit.evals import looks
 from govaudit.evals.ledger import Ledger, Limits
 from govaudit.evals.rate import Rated
 from govaudit.evals.suite import Suite
@@ -31,6 +32,7 @@ from govaudit.plan import Prepared, identify, plan
 from govaudit.records import Response, RunFolder, read_raters, read_ratings, read_responses
 from govaudit.reports.document import GaugePart
 from govaudit.reports.manifest import Plan, plan_from_json, plan_to_json
+from govaudit.reports.run_tables import RunTables
 from govaudit.request import Request
 from govaudit.scorers import phrase_list
 from govaudit.scorers.phrase_list import PhraseList
@@ -149,6 +151,25 @@ def stored(folder: RunFolder) -> tuple[Spec, Suite, Plan, tuple[Response, ...]]:
         Suite.loads(folder.suite.read_text(encoding="utf-8"), folder.suite),
         plan_from_json(folder.manifest.read_text(encoding="utf-8")),
         read_responses(folder.responses),
+    )
+
+
+def tables(folder: RunFolder) -> RunTables:
+    """All that the report of a rated run is made from; :class:`BadInput` for a run that was not rated."""
+    spec, suite, kept, answers = stored(folder)
+    notes = read_json(folder.path / "notes.json", "Run `govaudit rate`.")
+    scrubbed = folder.path / "scrubbed.parquet"
+    return RunTables(
+        spec,
+        suite,
+        replace(kept, warnings=(*kept.warnings, *notes["warnings"])),
+        answers,
+        read_ratings(folder.ratings),
+        read_raters(folder.raters),
+        stored_gauges(folder),
+        rubric_texts(folder),
+        read_responses(scrubbed) if scrubbed.is_file() else (),
+        looks.read(folder.path),
     )
 
 

@@ -31,19 +31,19 @@ def import_command(
             {
                 "run": str(place),
                 "task": run.name,
-                "arms": [arm.name for arm in run.plan.arms],
-                "responses": len(run.responses),
-                "ratings": len(run.ratings),
-                "not_placed": list(run.suite.notes),
+                "arms": [arm.name for arm in run.tables.plan.arms],
+                "responses": len(run.tables.responses),
+                "ratings": len(run.tables.ratings),
+                "not_placed": list(run.tables.suite.notes),
             }
             for run, place in zip(found, places, strict=True)
         ]
         screen.print_json({"runs": rows})
         return
     for run, place in zip(found, places, strict=True):
-        screen.warn(run.plan.warnings)
+        screen.warn(run.tables.plan.warnings)
         screen.out.plain(
-            f"{run.name}: {len(run.responses):,} answers of {len(run.plan.arms)} arms, "
-            f"{len(run.ratings):,} scores, {len(run.plan.deciding)} clauses"
+            f"{run.name}: {len(run.tables.responses):,} answers of {len(run.tables.plan.arms)} arms, "
+            f"{len(run.tables.ratings):,} scores, {len(run.tables.plan.deciding)} clauses"
         )
         screen.out.plain(f"Run folder: {place}")

@@ -1,7 +1,7 @@
 """The tables of one run, from which all that its report says is computed.
 
 In: what was asked, planned, answered and judged, as the run folder holds it. Out: one value that every part
-of a report is made from. Left out: how it is read from a folder (``audit``, ``instrument``).
+of a report is made from. Left out: how it is read from a folder (``keeping``).
 """
 
 from __future__ import annotations

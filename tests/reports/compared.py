@@ -91,13 +91,7 @@ def run(
         name=name,
         origin=OURS,
         report=build(held, name),
-        spec=declared,
-        suite=held.suite,
-        plan=held.plan,
-        responses=tuple(held.responses),
-        ratings=tuple(held.ratings),
-        raters=tuple(held.raters),
-        rubric_texts={},
+        tables=held,
     )
 
 

@@ -177,7 +177,9 @@ def _warnings(layout: Layout) -> Iterable[str]:
                 "never "
                 "compared with people here, and carry no verdict."
             )
-    suites = {(index, run.suite.digest) for index, run in zip(layout.spec_of, layout.runs, strict=True)}
+    suites = {
+        (index, run.tables.suite.digest) for index, run in zip(layout.spec_of, layout.runs, strict=True)
+    }
     for index, spec in enumerate(layout.specs):
         if sum(1 for one, _ in suites if one == index) > 1:
             yield f"Runs of {spec.id} {spec.version} put different suites: see which differences are paired."

@@ -103,7 +103,7 @@ def _answers(layout: Layout, label: str) -> dict[tuple[str, int], Response]:
     return {
         (row.stimulus, row.epoch): row
         for run, arm in _measured(layout, label)
-        for row in run.responses
+        for row in run.tables.responses
         if row.arm == arm
     }
 
@@ -113,7 +113,7 @@ def _measured(layout: Layout, label: str) -> list[tuple[Run, str]]:
     return [
         (run, arm.digest)
         for index, run in enumerate(layout.runs)
-        for arm in run.plan.arms
+        for arm in run.tables.plan.arms
         if layout.labels[index][arm.name] == label
     ]
 
@@ -137,12 +137,12 @@ def _right(layout: Layout, label: str) -> dict[tuple[str, int], float]:
     """(Stimulus, epoch) -> 1 where the answer to a question with a known answer is right."""
     found: dict[tuple[str, int], float] = {}
     for run, arm in _measured(layout, label):
-        accept = {p.stimulus: p.accept for p in run.suite.probes if p.origin is ProbeOrigin.CONTROL}
-        mine = {row.response: row for row in run.responses if row.arm == arm and _usable(row)}
+        accept = {p.stimulus: p.accept for p in run.tables.suite.probes if p.origin is ProbeOrigin.CONTROL}
+        mine = {row.response: row for row in run.tables.responses if row.arm == arm and _usable(row)}
         for row in mine.values():
             if row.stimulus in accept:
                 found[row.stimulus, row.epoch] = float(control.right(accept[row.stimulus], row.text))
-        for rating in run.ratings:
+        for rating in run.tables.ratings:
             answer = mine.get(rating.responses[0])
             told = rating.rater == wording.FACTS and rating.question == wording.TOLD
             if told and answer is not None and rating.value is not None:

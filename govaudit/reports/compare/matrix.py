@@ -58,7 +58,7 @@ def lay_out(runs: Sequence[Run], mapping: alignment.Mapping) -> Layout:
         raise BadInput("there is nothing to compare", remedy="Name at least one run.")
     specs: dict[str, Spec] = {}
     for run in runs:
-        specs.setdefault(run.spec.digest, run.spec)
+        specs.setdefault(run.tables.spec.digest, run.tables.spec)
     order = list(specs)
     labels = _labels(runs)
     if len({label for one in labels for label in one.values()}) < 2 and len(specs) < 2:
@@ -81,7 +81,7 @@ def lay_out(runs: Sequence[Run], mapping: alignment.Mapping) -> Layout:
     return Layout(
         tuple(runs),
         kept,
-        tuple(order.index(run.spec.digest) for run in runs),
+        tuple(order.index(run.tables.spec.digest) for run in runs),
         labels,
         rows,
         mapping if several else None,
@@ -90,11 +90,11 @@ def lay_out(runs: Sequence[Run], mapping: alignment.Mapping) -> Layout:
 
 def _labels(runs: Sequence[Run]) -> tuple[dict[str, str], ...]:
     """Column of each run's arms: one for each arm, but two where one spec measured it twice."""
-    measured = Counter((run.spec.digest, arm.digest) for run in runs for arm in run.plan.arms)
+    measured = Counter((run.tables.spec.digest, arm.digest) for run in runs for arm in run.tables.plan.arms)
     twice = {arm for (_, arm), n in measured.items() if n > 1}
     keys: dict[tuple[int, str], str] = {}
     for index, run in enumerate(runs):
-        for arm in run.plan.arms:
+        for arm in run.tables.plan.arms:
             keys[index, arm.name] = f"{arm.digest}/{index}" if arm.digest in twice else arm.digest
     names: dict[str, set[str]] = defaultdict(set)
     for (_, name), key in keys.items():
@@ -104,7 +104,8 @@ def _labels(runs: Sequence[Run]) -> tuple[dict[str, str], ...]:
         plain = name if len(names[name]) == 1 else f"{name} ({_run_name(runs, index)})"
         shown.setdefault(key, plain)
     return tuple(
-        {arm.name: shown[keys[index, arm.name]] for arm in run.plan.arms} for index, run in enumerate(runs)
+        {arm.name: shown[keys[index, arm.name]] for arm in run.tables.plan.arms}
+        for index, run in enumerate(runs)
     )
 
 
@@ -122,7 +123,7 @@ def run_parts(layout: Layout) -> tuple[RunPart, ...]:
             origin=run.origin,
             created=run.report.created,
             spec=layout.spec_of[index],
-            suite_digest=run.suite.digest,
+            suite_digest=run.tables.suite.digest,
             report_digest=run.report.canonical_digest,
             arms=tuple(layout.labels[index].values()),
             partial=run.report.partial,
@@ -175,7 +176,7 @@ def statement_parts(layout: Layout, stale: Mapping[tuple[int, str], str]) -> tup
             for place in row.places
             for index, run in enumerate(layout.runs)
             if layout.spec_of[index] == place.spec
-            for arm in run.plan.arms
+            for arm in run.tables.plan.arms
             if (finding := findings[index].get((place.clause.id, arm.name))) is not None
         ]
         rows.append(

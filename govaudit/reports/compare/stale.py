@@ -45,7 +45,7 @@ def _probes(layout: Layout, spec: int) -> tuple[Probe, ...]:
     found: dict[str, Probe] = {}
     for index, run in enumerate(layout.runs):
         if layout.spec_of[index] == spec:
-            found |= {probe.id: probe for probe in run.suite.probes}
+            found |= {probe.id: probe for probe in run.tables.suite.probes}
     return tuple(found.values())
 
 
