@@ -28,7 +28,7 @@ import torch
 
 from govaudit.errors import BadInput
 from govaudit.models.engine import Draw
-from govaudit.train import fit, sequences
+from govaudit.train import fit, processes, sequences
 from govaudit.train.sequences import Tokens
 
 GAP = 0.1
@@ -130,6 +130,8 @@ def start(folder: Path) -> Vllm:
             dtype="bfloat16" if on_gpu else "float32",
             max_model_len=-1,
             gpu_memory_utilization=_MEMORY,
+            # Of several processes each is on a device of its own, which only so vLLM asks the launcher for.
+            distributed_executor_backend="external_launcher" if processes.count() > 1 else None,
             enforce_eager=not on_gpu,
             # On a CPU its generators cannot be turned back, as it does where a prompt is read in pieces.
             enable_chunked_prefill=None if on_gpu else False,
