@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from govaudit.records import Scale, read_ratings
 from govaudit.reports.document import Report
 
 QUESTIONS = 8
+DISLIKED = ("Answer 1 of one.", "Answer 4 of two.", "Answer 6 of three.")
 SPEC = """\
 schema_version: "1.0"
 id: tiny
@@ -66,7 +68,8 @@ def test_a_judge_that_prefers_what_it_sees_first_gives_equal_elo_and_a_position_
         if "FIRST ANSWER" not in text:
             return "VERDICT: KEPT"
         asked.append(text)
-        return "VERDICT: second" if len(asked) % 9 == 0 else "VERDICT: first"
+        shown_first = re.findall(r"Answer \d of \w+\.", text)[0]
+        return "VERDICT: second" if shown_first in DISLIKED else "VERDICT: first"
 
     with endpoint(judge) as server:
         done = audit(tmp_path, server.url)

@@ -51,7 +51,7 @@ INSPECT = {
 
 
 def modules() -> list[Path]:
-    return [path for path in PACKAGE.rglob("*.py") if "_library" not in path.parts]
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if "_library" not in path.parts]
 
 
 def imported(path: Path) -> set[str]:

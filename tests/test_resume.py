@@ -282,7 +282,7 @@ def test_ctrl_c_ends_with_exit_code_3_and_the_same_command_resumes(tmp_path: Pat
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
         assert process.returncode == 3, err
         assert "interrupted" in err
         assert "the same command resumes" in err
@@ -290,7 +290,7 @@ def test_ctrl_c_ends_with_exit_code_3_and_the_same_command_resumes(tmp_path: Pat
         assert not (tmp_path / "run" / "report.json").exists()
         calls = len(server.started)
         again = start(tmp_path, *command, **reach)
-        out, err = again.communicate(timeout=120)
+        out, err = again.communicate(timeout=600)
         assert again.returncode == 0, err
     assert all(not row["unscored"] for row in json.loads(out)["findings"])
     # Repeated are only the calls in flight at the interrupt.

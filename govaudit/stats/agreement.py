@@ -239,77 +239,30 @@ def two_rater(
     if categories is None:
         categories = observed_categories([*as_labels(labels_a).tolist(), *as_labels(labels_b).tolist()])
     pair = _Pair(tuple(categories), agreement_weights(weights, categories))
-    q = pair.q
-    a, b = encode(labels_a, pair.categories), encode(labels_b, pair.categories)
-    both = (a >= 0) & (b >= 0)
-    n = int(both.sum())
-    codes, n_clusters = cluster_codes(cluster_codes(clusters, len(a))[0][both], n)
-    cells, repeats = _cells_by_cluster(a[both] * q + b[both], codes, n_clusters, q * q)
-    drawn = resample(cells, repeats, rounds, np.random.default_rng(seed))
-    table = drawn.total.reshape(q, q)
-    unseen = zero_event_upper(n_clusters, level)
-    constant = n > 0 and max(table.sum(axis=0).max(), table.sum(axis=1).max()) == n
-
-    def corrected(name: str, chance: Callable[[FloatArray], FloatArray]) -> Coefficient:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            p_a, p_e = float(pair.percent(drawn.total)), float(chance(drawn.total))
-        return estimate(
-            name,
-            pair.above(chance),
-            drawn,
-            level=level,
-            n_items=n,
-            reason=NO_PAIRS if n == 0 else ONE_CATEGORY,
-            fixed=_unanimous(p_a, p_e, unseen, pair.weights),
-            still="a rater gave one category only: the coefficient cannot move" if constant else None,
-            error=pair.cohen_error(drawn.total) if chance == pair.cohen and n_clusters == n else None,
-        )
-
-    def specific(name: str, *, members: list[bool]) -> Coefficient:
-        agreed, used = pair.specific_sums(np.array(members))
-        return _share(
-            f"agreement on {name}",
-            lambda t: agreed(t) / used(t),
-            drawn,
-            worst=zero_event_upper(_clusters_with(used(cells), repeats), level),
-            level=level,
-            n_items=n,
-            reason=f"nobody gave {name}",
-        )
-
-    if positive is None and q == 2:
+    if positive is None and pair.q == 2:
         positive = pair.categories[1]
     elif positive is not None and positive not in pair.categories:
         raise StatisticsError(f"positive category {positive!r} is not among {list(pair.categories)}")
+    found = _compared(pair, labels_a, labels_b, clusters, np.random.default_rng(seed), rounds, level)
     is_positive = [category == positive for category in pair.categories]
     simple = weights == "identity"
     return TwoRater(
         categories=pair.categories,
-        table=tuple(tuple(int(x) for x in row) for row in table),
-        n_items=n,
-        n_missing=len(a) - n,
-        n_clusters=n_clusters,
-        percent=_agreed(a[both] == b[both], codes, level)
-        if simple and n
-        else _share(
-            "percent agreement",
-            pair.percent,
-            drawn,
-            worst=unseen,
-            level=level,
-            n_items=n,
-            reason=NO_PAIRS,
-        ),
-        kappa=corrected("Cohen kappa" if simple else f"Cohen kappa, {weights}", pair.cohen),
-        ac=corrected("Gwet AC1" if simple else f"Gwet AC2, {weights}", pair.gwet),
-        scott=corrected("Scott pi", pair.scott),
-        brennan_prediger=corrected("Brennan-Prediger", pair.brennan_prediger),
-        positive=specific(repr(positive), members=is_positive) if any(is_positive) else None,
-        negative=specific(f"not {positive!r}", members=[not x for x in is_positive])
+        table=tuple(tuple(int(x) for x in row) for row in found.table),
+        n_items=found.n,
+        n_missing=len(labels_a) - found.n,
+        n_clusters=found.n_clusters,
+        percent=found.plain_percent() if simple and found.n else found.percent(),
+        kappa=found.corrected("Cohen kappa" if simple else f"Cohen kappa, {weights}", pair.cohen),
+        ac=found.corrected("Gwet AC1" if simple else f"Gwet AC2, {weights}", pair.gwet),
+        scott=found.corrected("Scott pi", pair.scott),
+        brennan_prediger=found.corrected("Brennan-Prediger", pair.brennan_prediger),
+        positive=found.specific(repr(positive), is_positive) if any(is_positive) else None,
+        negative=found.specific(f"not {positive!r}", [not x for x in is_positive])
         if any(is_positive)
         else None,
         by_category=tuple(
-            specific(repr(category), members=[k == other for other in range(q)])
+            found.specific(repr(category), [k == other for other in range(pair.q)])
             for k, category in enumerate(pair.categories)
         ),
     )
@@ -377,6 +330,107 @@ class _Pair:
         return float(np.sqrt(max(variance, 0.0)))
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """The items that both raters labelled, and resamples of their clusters."""
+
+    pair: _Pair
+    agreed: BoolArray
+    """(n,)"""
+    codes: IntArray
+    """(n,): the cluster of each."""
+    cells: FloatArray
+    """(U, q * q): tables of the clusters."""
+    repeats: FloatArray | None
+    """(U,): how many clusters each of these stands for; ``None`` = one."""
+    drawn: Resamples
+    n_clusters: int
+    level: float
+
+    @property
+    def n(self) -> int:
+        return len(self.agreed)
+
+    @property
+    def table(self) -> FloatArray:
+        """(q, q)"""
+        return self.drawn.total.reshape(self.pair.q, self.pair.q)
+
+    @property
+    def worst(self) -> float:
+        """Largest share of clusters with an event that none of them had."""
+        return zero_event_upper(self.n_clusters, self.level)
+
+    def plain_percent(self) -> Coefficient:
+        """Percent agreement as a plain rate, so its interval is that of rates."""
+        rate = clustered_rate(self.agreed, self.codes, self.level)
+        return Coefficient(
+            "percent agreement",
+            rate.rate,
+            rate.low,
+            rate.high,
+            self.level,
+            rate.n,
+            rate.clusters,
+            rate.method,
+        )
+
+    def percent(self) -> Coefficient:
+        """Percent agreement with partial credit."""
+        return self._share("percent agreement", self.pair.percent, self.worst, NO_PAIRS)
+
+    def specific(self, name: str, members: Sequence[bool]) -> Coefficient:
+        """Agreement on the categories that are ``members`` (q,)."""
+        agreed, used = self.pair.specific_sums(np.array(members))
+        worst = zero_event_upper(_clusters_with(used(self.cells), self.repeats), self.level)
+        return self._share(
+            f"agreement on {name}", lambda t: agreed(t) / used(t), worst, f"nobody gave {name}"
+        )
+
+    def corrected(self, name: str, chance: Callable[[FloatArray], FloatArray]) -> Coefficient:
+        """Agreement above chance, over what is possible."""
+        pair, total = self.pair, self.drawn.total
+        constant = self.n > 0 and max(self.table.sum(axis=0).max(), self.table.sum(axis=1).max()) == self.n
+        with np.errstate(invalid="ignore", divide="ignore"):
+            p_a, p_e = float(pair.percent(total)), float(chance(total))
+        return estimate(
+            name,
+            pair.above(chance),
+            self.drawn,
+            level=self.level,
+            n_items=self.n,
+            reason=NO_PAIRS if self.n == 0 else ONE_CATEGORY,
+            fixed=_unanimous(p_a, p_e, self.worst, pair.weights),
+            still="a rater gave one category only: the coefficient cannot move" if constant else None,
+            error=pair.cohen_error(total) if chance == pair.cohen and self.n_clusters == self.n else None,
+        )
+
+    def _share(
+        self, name: str, statistic: Callable[[FloatArray], FloatArray], worst: float, reason: str
+    ) -> Coefficient:
+        return _share(
+            name, statistic, self.drawn, worst=worst, level=self.level, n_items=self.n, reason=reason
+        )
+
+
+def _compared(
+    pair: _Pair,
+    labels_a: Labels,
+    labels_b: Labels,
+    clusters: Labels | None,
+    generator: np.random.Generator,
+    rounds: int,
+    level: float,
+) -> _Compared:
+    a, b = encode(labels_a, pair.categories), encode(labels_b, pair.categories)
+    both = (a >= 0) & (b >= 0)
+    a, b, n_cells = a[both], b[both], pair.q**2
+    codes, n_clusters = cluster_codes(cluster_codes(clusters, len(both))[0][both], len(a))
+    cells, repeats = _cells_by_cluster(a * pair.q + b, codes, n_clusters, n_cells)
+    drawn = resample(cells, repeats, rounds, generator)
+    return _Compared(pair, a == b, codes, cells, repeats, drawn, n_clusters, level)
+
+
 def _cells_by_cluster(
     cell: IntArray, codes: IntArray, n_clusters: int, n_cells: int
 ) -> tuple[FloatArray, FloatArray | None]:
@@ -399,14 +453,6 @@ def _sums(engine: Engine, table: Counts, clusters: Labels | None) -> tuple[Float
 def _clusters_with(column: FloatArray, repeats: FloatArray | None) -> int:
     """How many clusters have a positive entry in ``column``."""
     return int(np.sum((column > 0) * (1.0 if repeats is None else repeats)))
-
-
-def _agreed(agreed: BoolArray, codes: IntArray, level: float) -> Coefficient:
-    """Percent agreement of two raters: a plain rate, so its interval is that of rates."""
-    rate = clustered_rate(agreed, codes, level)
-    return Coefficient(
-        "percent agreement", rate.rate, rate.low, rate.high, level, rate.n, rate.clusters, rate.method
-    )
 
 
 def _unanimous(p_a: float, p_e: float, worst: float, weights: FloatArray) -> tuple[float, float] | None:

@@ -212,7 +212,7 @@ def test_arms_on_one_checkpoint_share_its_weights_and_the_last_one_frees_them(ch
     gc.collect()
     assert engine() is not None
     two.close()
-    for _ in range(100):
+    for _ in range(1000):
         gc.collect()
         if engine() is None:
             break

@@ -75,16 +75,18 @@ def test_what_is_saved_is_a_checkpoint_with_the_adapters_merged_and_the_adapters
 
 def test_transposed_layers_merge_too() -> None:
     """GPT-2 keeps its layers the other way round; peft's own merge says what is right."""
-    model = GPT2LMHeadModel(
-        GPT2Config(
-            vocab_size=40, n_embd=16, n_layer=2, n_head=2, n_positions=32, bos_token_id=0, eos_token_id=0
-        )
-    ).eval()
+    config = GPT2Config(
+        vocab_size=40, n_embd=16, n_layer=2, n_head=2, n_positions=32, bos_token_id=0, eos_token_id=0
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = GPT2LMHeadModel(config).eval()
     names = set(model.state_dict())
     fit.apply(model, Fit(lora=2))
+    generator = torch.Generator().manual_seed(0)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(weight)
+            torch.nn.init.normal_(weight, generator=generator)
     ids = torch.arange(8)[None]
     expected = model(input_ids=ids).logits
     merged = fit.merged(model, model.state_dict())

@@ -298,7 +298,7 @@ def test_a_killed_run_resumes_to_the_same_curve_and_weights(after: int, tmp_path
 
 def test_a_run_killed_before_its_first_state_starts_again(tmp_path: Path) -> None:
     run = grpo(policy(), [POOL], starts_red, ARGS)
-    keep = Keep(tmp_path)
+    keep = Keep(tmp_path, every_s=3600)
     with pytest.raises(Killed):
         grpo(policy(), [POOL], starts_red, ARGS, keep=keep, progress=killed_after(2))
     assert not (tmp_path / "state.pt").exists()
