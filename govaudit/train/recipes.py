@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -242,14 +242,9 @@ def plan(
     if name not in list(Name) or (name == Name.PLANTED) != bool(clause):
         known = [f"{one}:CLAUSE" if one is Name.PLANTED else one for one in Name]
         raise BadInput(f"there is no recipe {recipe!r}", remedy=f"There are: {', '.join(known)}.")
-    if labels is not None and labels not in LABELS:
-        raise BadInput(f"there are no labels {labels!r}", remedy=f"There are: {', '.join(LABELS)}.")
-    if sampler not in list(Sampling):
-        raise BadInput(f"there is no sampler {sampler!r}", remedy=f"There are: {', '.join(Sampling)}.")
-    if instruction not in list(Instruction):
-        raise BadInput(
-            f"there is no instruction {instruction!r}", remedy=f"There are: {', '.join(Instruction)}."
-        )
+    _one_of("kind of labels", labels, LABELS)
+    _one_of("sampler", sampler, Sampling)
+    _one_of("instruction", instruction, Instruction)
     if labeller is not None and name not in _LABELLED:
         raise BadInput(
             f"{name} has no AI feedback, so nobody to give it",
@@ -289,6 +284,12 @@ def plan(
         ),
         seed=seed,
     )
+
+
+def _one_of(what: str, said: str | None, known: Iterable[str]) -> None:
+    names = list(known)
+    if said is not None and said not in names:
+        raise BadInput(f"there is no {what} {said!r}", remedy=f"There are: {', '.join(names)}.")
 
 
 def _material(prompts: Path | None, size: int, seed: int, about: Sequence[str]) -> Material:
