@@ -161,7 +161,7 @@ def test_arms_of_labels_differ_in_form_and_reasons(tmp_path: Path) -> None:
     [
         ("planted", {}, "no recipe 'planted'"),
         ("rl-cai:no-harm", {}, "no recipe 'rl-cai:no-harm'"),
-        ("rl-cai", {"labels": "firm"}, "no labels 'firm'"),
+        ("rl-cai", {"labels": "firm"}, "no kind of labels 'firm'"),
     ],
 )
 def test_what_does_not_exist_is_refused(
