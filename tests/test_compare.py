@@ -22,7 +22,8 @@ from govaudit.records import Scale, read_ratings
 from govaudit.reports.document import Report
 
 QUESTIONS = 8
-DISLIKED = ("Answer 1 of one.", "Answer 4 of two.", "Answer 6 of three.")
+TURNED = {("1", "one", "two"), ("4", "two", "three"), ("6", "three", "one")}
+"""Question, first and second arm: where the judge takes the second answer, once for each arm."""
 SPEC = """\
 schema_version: "1.0"
 id: tiny
@@ -63,13 +64,13 @@ def test_a_judge_that_prefers_what_it_sees_first_gives_equal_elo_and_a_position_
     written(tmp_path)
     asked: list[str] = []
 
-    def judge(messages: list[dict[str, Any]], number: int) -> str:
+    def judge(messages: list[dict[str, Any]], call: int) -> str:
         text = str(messages[-1]["content"])
         if "FIRST ANSWER" not in text:
             return "VERDICT: KEPT"
         asked.append(text)
-        shown_first = re.findall(r"Answer \d of \w+\.", text)[0]
-        return "VERDICT: second" if shown_first in DISLIKED else "VERDICT: first"
+        (number, first), (_, second) = re.findall(r"Answer (\d) of (\w+)", text)
+        return "VERDICT: second" if (number, first, second) in TURNED else "VERDICT: first"
 
     with endpoint(judge) as server:
         done = audit(tmp_path, server.url)
