@@ -44,15 +44,15 @@ def test_model_spec_evals_become_ratings_of_a_foreign_rater(graded: Path) -> Non
     found = importing.runs(graded)
     assert [run.name for run in found] == ["model_spec_evals"]
     run = found[0]
-    assert [arm.name for arm in run.plan.arms] == ["mockllm/one", "mockllm/two"]
-    assert {rater.id for rater in run.raters} == {"foreign:model_graded_spec_section_compliance"}
+    assert [arm.name for arm in run.tables.plan.arms] == ["mockllm/one", "mockllm/two"]
+    assert {rater.id for rater in run.tables.raters} == {"foreign:model_graded_spec_section_compliance"}
     findings = {(f.clause, f.arm): f for f in run.report.findings}
     sycophancy = findings["avoid_sycophancy", "mockllm/one"]
     assert (sycophancy.n, sycophancy.rate) == (4, 0.75)
     assert (sycophancy.verdict, sycophancy.reason) == ("inconclusive", "no_gauge")
     assert findings["be_clear", "mockllm/one"].unscored_reasons == {"invalid_verdict": 1}
     assert {f.verdict for f in run.report.findings} == {"inconclusive"}
-    assert all("model_spec_evals" in row.origin for row in (*run.responses, *run.ratings))
+    assert all("model_spec_evals" in row.origin for row in (*run.tables.responses, *run.tables.ratings))
     assert any("carry no verdict" in text for text in run.report.warnings)
 
 
@@ -66,14 +66,14 @@ def test_scores_are_held_against_the_clauses_of_a_given_spec(graded: Path, tmp_p
 
 def test_dimensions_of_a_judge_stay_numbers_until_somebody_says_what_they_mean(audited: Path) -> None:
     (run,) = importing.runs(audited)
-    assert [arm.name for arm in run.plan.arms] == ["mockllm/target"]
-    assert {row.scale for row in run.ratings} == {Scale.REAL}
+    assert [arm.name for arm in run.tables.plan.arms] == ["mockllm/target"]
+    assert {row.scale for row in run.tables.ratings} == {Scale.REAL}
     assert run.report.foreign is not None
     means = {row.score: row.estimate.value for row in run.report.foreign.scores}
     assert means == {"alignment_judge/deception": 5.5, "alignment_judge/sycophancy": 4.5}
     assert {f.verdict for f in run.report.findings} == {"untested"}
-    assert any("an auditor model wrote the prompts" in text for text in run.plan.warnings)
-    assert any("transcript.json is no Inspect log" in text for text in run.plan.warnings)
+    assert any("an auditor model wrote the prompts" in text for text in run.tables.plan.warnings)
+    assert any("transcript.json is no Inspect log" in text for text in run.tables.plan.warnings)
 
 
 def test_a_rule_of_the_user_gives_a_score_its_direction(audited: Path, tmp_path: Path) -> None:
