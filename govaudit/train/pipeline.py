@@ -70,11 +70,10 @@ def train(plan: Plan, progress: Progress = silent) -> Path:
     processes.start()
     base = policy.load(plan.base, dtype=plan.settings.fit.frozen_dtype())
     _read(plan, base)
-    bars = progress if processes.first() else silent
-    stages = Stages(plan.out, plan.data())
     if plan.settings.sampler is Sampling.VLLM:
         base = replace(base, sampler=vllm.start(plan.base))
-    run = _Run(plan, base, stages, bars)
+    bars = progress if processes.first() else silent
+    run = _Run(plan, base, Stages(plan.out, plan.data()), bars)
     last = plan.base
     if plan.name in _CHAINED:
         last = _supervised(run)

@@ -107,6 +107,8 @@ def test_a_sampler_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "vllm", None)
     with pytest.raises(BadInput, match="sampling with vLLM needs vllm, which is not installed"):
         pipeline.train(recipes.plan("sl-cai", tmp_path / "out", size=2, sampler="vllm"))
+    # The remedy is to leave the sampler out, with the same folder.
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_sampler_is_part_of_what_a_run_is_unless_it_is_the_engine(tmp_path: Path) -> None:
